@@ -1,0 +1,124 @@
+"""
+The district: cameras, sites and zones, as data. Records of the compacted topics `dt.cameras` and `dt.zones`.
+
+A site is a place that some cameras look at together; it has one partition, so that all arithmetic on a zone stays on
+one worker. Ids are ASCII and stable, for people and keys; numbers are stable too, for columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+
+from ingest.schema.ids import derived_id
+
+VERSION = 1
+
+
+class PointPair(msgspec.Struct, frozen=True):
+    """A point of the picture, in [0, 1] with y down, and the same point on the ground, WGS 84."""
+
+    image_x: float
+    image_y: float
+    lon: float
+    lat: float
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    points: tuple[PointPair, ...]  # at least 6
+    error_m: float  # leave-one-out error, root mean square
+    measured_at_ns: int
+
+    @property
+    def id(self) -> str:
+        """Names these very points: another set is another calibration."""
+        return derived_id("calibration", msgspec.json.encode(self.points).decode())[:12]
+
+
+class Camera(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    number: int
+    name: str
+    site: str
+    partition: int
+    lon: float
+    lat: float
+    source: Literal["rtsp", "file", "onvif"]
+    url: str  # without credentials, ever
+    user: str | None = None
+    password_file: str | None = None  # a secret is named, not held
+    password_env: str | None = None
+    sampling_period_s: float = 1.0
+    calibration: Calibration | None = None
+    enabled: bool = True
+
+
+class ZoneClass(StrEnum):
+    OPEN = "open"
+    QUEUE = "queue"
+    EXIT_ROUTE = "exit_route"
+    PLATFORM = "platform"
+    CARRIAGEWAY = "carriageway"
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """A segment of a zone's border that people can leave by."""
+
+    line: tuple[tuple[float, float], tuple[float, float]]  # lon, lat
+    width_m: float
+
+
+class Zone(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+    site: str
+    partition: int
+    zone_class: ZoneClass
+    polygon: tuple[tuple[float, float], ...]  # lon, lat; an open ring, counter-clockwise
+    safe_capacity: int | None = None  # persons; None: density levels only
+    exits: tuple[Exit, ...] = ()
+    one_way_bearing: float | None = None  # degrees from north
+    cameras: tuple[str, ...] = ()  # cameras without a calibration whose whole picture shows this zone
+
+
+@dataclass(frozen=True)
+class District:
+    cameras: tuple[Camera, ...]  # by number
+    zones: tuple[Zone, ...]  # by id
+
+    @cached_property
+    def version(self) -> str:
+        """Names this very state of the registry."""
+        body = msgspec.json.encode([list(self.cameras), list(self.zones)])
+        return derived_id("district", body.decode())[:12]
+
+    @cached_property
+    def camera_by_number(self) -> dict[int, Camera]:
+        return {camera.number: camera for camera in self.cameras}
+
+    @cached_property
+    def camera_by_id(self) -> dict[str, Camera]:
+        return {camera.id: camera for camera in self.cameras}
+
+    def of_partition(self, partition: int) -> District:
+        return District(
+            tuple(camera for camera in self.cameras if camera.partition == partition),
+            tuple(zone for zone in self.zones if zone.partition == partition),
+        )
+
+
+def district_of(cameras: Iterable[Camera], zones: Iterable[Zone]) -> District:
+    """The district of these records, in its canonical order."""
+    return District(
+        tuple(sorted(cameras, key=lambda camera: camera.number)), tuple(sorted(zones, key=lambda zone: zone.id))
+    )
+
+
+def partition_of_site(site: str, partitions: int) -> int:
+    """The partition of a site that nobody has placed by hand: stable, and even over many sites."""
+    return int(derived_id("site", site)[:8], 16) % partitions

@@ -1,0 +1,39 @@
+"""What a reader knows about one frame: the ticker makes ticks of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ingest.schema.tick import F16, F32, I32, U8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Objects:
+    """M objects of one frame, columns as in `Tick`."""
+
+    object_class: U8  # (M,)
+    confidence: F16  # (M,)
+    box: F32  # (M, 4) left, top, width, height in [0, 1], y down
+    track: I32  # (M,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    camera: int
+    captured_at_ns: int
+    arrived_at_ns: int
+    time_source: int
+    width: int = 0
+    height: int = 0
+    picture: int = 0
+    foreground: float = np.nan
+    flame: float = np.nan
+    smoke: float = np.nan
+    sharpness: float = np.nan
+    brightness: float = np.nan
+    foreground_grid: U8 | None = None  # (9, 16)
+    flow_grid: F16 | None = None  # (9, 16, 2)
+    objects: Objects | None = None  # None: not looked; empty: nobody there
+    jpeg: bytes | None = field(default=None, repr=False)  # for the live store, never for the bus

@@ -1,0 +1,38 @@
+"""The state of a camera's stream, as the live store, the metrics and the console show it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+StreamState = Literal[
+    "connecting", "live", "stalled", "no_video", "auth_failed", "refused", "quarantined", "off", "unreachable"
+]
+
+
+class CameraState(msgspec.Struct, frozen=True, kw_only=True):
+    """Kept in the live store under kind `camera`, by camera id, JSON."""
+
+    id: str
+    state: StreamState
+    cause: str = ""  # one clear line, without any secret
+    since: datetime
+    last_frame_at: datetime | None = None
+    picture: tuple[str, ...] = ()  # names of the `Picture` flags of the last frame
+    offset_s: float | None = None  # camera clock less ours
+
+
+class ZoneState(msgspec.Struct, frozen=True, kw_only=True):
+    """Kept in the live store under kind `zone`, by zone id, JSON."""
+
+    id: str
+    level: str  # normal, notice, amber, red, critical, unknown
+    occupancy: float | None
+    low: float | None
+    high: float | None
+    density_per_m2: float | None
+    capacity_use: float | None
+    degraded: bool
+    observed_at: datetime | None

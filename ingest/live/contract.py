@@ -1,0 +1,27 @@
+"""
+The live store: frames with a time to live, and the present picture of cameras and zones. Never the truth: flush it
+and it fills again. In process for one machine, Redis for many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class LiveStore(Protocol):
+    """Every method may raise `StoreRetryable` when the store cannot be reached; callers count it and go on."""
+
+    def put_frame(self, reference: str, jpeg: bytes, lifetime_s: float) -> bool:
+        """Keep a picture for `lifetime_s`; False where the store is full and the frame was shed."""
+
+    def frame(self, reference: str) -> bytes | None:
+        """The picture, or None when its time is over."""
+
+    def put_states(self, kind: str, states: Mapping[str, bytes], lifetime_s: float) -> None:
+        """Set the present state (JSON) of things of one kind (`camera`, `zone`), by id; gone after `lifetime_s`."""
+
+    def states(self, kind: str) -> Mapping[str, bytes]:
+        """All present states of one kind."""
+
+    def close(self) -> None: ...

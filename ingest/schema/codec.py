@@ -1,0 +1,252 @@
+"""
+Bytes on the wire: ticks as Arrow IPC, findings and alerts as CloudEvents in JSON.
+
+Each record carries headers: `schema` (`tick/1`) and `crc32c` of its value, so that a truncated or bit-flipped record is
+refused, with its position, and never half-read. A reader accepts its own version and the one before.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import crc32c
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from ingest.bus.contract import Headers, Record
+from ingest.errors import RecordError
+from ingest.schema import alert, finding
+from ingest.schema.tick import GRID_COLUMNS, GRID_ROWS, Tick, empty_tick
+
+TICK_VERSION = 1
+_CELLS = GRID_ROWS * GRID_COLUMNS
+_TICK_FLOATS = ("foreground", "flame", "smoke", "sharpness", "brightness")
+_TICK_PLAIN = ("camera", "captured_at_ns", "arrived_at_ns", "time_source", "width", "height", "picture")
+
+_OBJECT = pa.struct(
+    [
+        pa.field("object_class", pa.uint8(), nullable=False),
+        pa.field("object_confidence", pa.float16(), nullable=False),
+        pa.field("object_box", pa.list_(pa.float32(), 4), nullable=False),
+        pa.field("object_track", pa.int32(), nullable=False),
+    ]
+)
+TICK_SCHEMA = pa.schema(
+    [
+        pa.field("camera", pa.uint32(), nullable=False),
+        pa.field("captured_at_ns", pa.int64(), nullable=False),
+        pa.field("arrived_at_ns", pa.int64(), nullable=False),
+        pa.field("time_source", pa.uint8(), nullable=False),
+        pa.field("width", pa.uint16(), nullable=False),
+        pa.field("height", pa.uint16(), nullable=False),
+        pa.field("picture", pa.uint16(), nullable=False),
+        pa.field("foreground", pa.float32()),
+        pa.field("flame", pa.float32()),
+        pa.field("smoke", pa.float32()),
+        pa.field("sharpness", pa.float32()),
+        pa.field("brightness", pa.float32()),
+        pa.field("foreground_grid", pa.list_(pa.uint8(), _CELLS)),
+        pa.field("flow_grid", pa.list_(pa.float16(), _CELLS * 2)),
+        pa.field("objects", pa.list_(_OBJECT)),
+    ]
+)
+
+
+def headers(schema: str, value: bytes) -> Headers:
+    return (("schema", schema.encode()), ("crc32c", b"%08x" % crc32c.crc32c(value)))
+
+
+def checked(record: Record, schema: str, newest: int) -> bytes:
+    """
+    The value of a record that says it is `schema` in version `newest` or the one before, and whose checksum agrees.
+
+    Raises:
+        RecordError: no value, another schema, another version, another checksum.
+    """
+    given = dict(record.headers)
+    position, thing = record.position, f"record {record.position}"
+    name, _, version = given.get("schema", b"").decode("ascii", "replace").partition("/")
+    if name != schema or version not in (str(newest), str(newest - 1)):
+        raise RecordError(
+            f"{thing}: schema",
+            expected=f"{schema}/{newest} or the version before",
+            got=f"{name}/{version}" if name else "none",
+            mend="Upgrade the readers before the writers, or remove the foreign writer.",
+            position=position,
+        )
+    if not record.value:
+        raise RecordError(
+            thing, expected="bytes", got="none", mend="Look at who wrote it; the line goes on.", position=position
+        )
+    checksum = b"%08x" % crc32c.crc32c(record.value)
+    if given.get("crc32c") != checksum:
+        raise RecordError(
+            f"{thing}: crc32c",
+            expected=given.get("crc32c", b"a checksum").decode("ascii", "replace"),
+            got=checksum.decode(),
+            mend="The bytes changed on the way or were cut; the line goes on without them.",
+            position=position,
+        )
+    return record.value
+
+
+def encode_tick(tick: Tick) -> tuple[bytes, Headers]:
+    """An Arrow IPC stream of one record batch, and its headers."""
+    frames = tick.frames
+    columns: list[pa.Array] = [pa.array(getattr(tick, name)) for name in _TICK_PLAIN]
+    columns += [pa.array(value := getattr(tick, name), mask=np.isnan(value)) for name in _TICK_FLOATS]
+    columns.append(_fixed(tick.foreground_grid.reshape(-1), _CELLS, tick.grid_known))
+    columns.append(_fixed(tick.flow_grid.reshape(-1), _CELLS * 2, tick.flow_known))
+    columns.append(_objects(tick))
+    facts = {
+        "partition": str(tick.partition),
+        "producer": tick.producer,
+        "starts_at_ns": str(tick.starts_at_ns),
+        "ends_at_ns": str(tick.ends_at_ns),
+    }
+    schema = TICK_SCHEMA.with_metadata(facts)
+    batch = pa.RecordBatch.from_arrays(columns, schema=schema)
+    assert batch.num_rows == frames
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_batch(batch)
+    value = sink.getvalue().to_pybytes()
+    return value, headers(f"tick/{TICK_VERSION}", value)
+
+
+def decode_tick(record: Record, newest: int = TICK_VERSION) -> Tick:
+    """
+    The tick of a record, as views on its bytes. A nullable column that the writer did not know is unknown in each row;
+    one that this reader does not know is passed over.
+
+    Raises:
+        RecordError: not a tick of a version that this reader accepts, or not whole.
+    """
+    value = checked(record, "tick", newest)
+    try:
+        with pa.ipc.open_stream(value) as reader:
+            batch = reader.read_next_batch()
+        tick = _tick_of(batch, {key.decode(): text.decode() for key, text in (batch.schema.metadata or {}).items()})
+        tick.check()
+    except (pa.ArrowInvalid, OSError, StopIteration, KeyError, ValueError, TypeError, UnicodeDecodeError) as error:
+        raise RecordError(
+            f"record {record.position}: tick",
+            expected="an Arrow stream of one record batch with the published columns",
+            got=f"{type(error).__name__}: {str(error)[:200]}",
+            mend="Look at who wrote it; the line goes on without it.",
+            position=record.position,
+        ) from error
+    return tick
+
+
+def _fixed(values: np.ndarray, width: int, known: np.ndarray) -> pa.Array:  # type: ignore[type-arg]
+    return pa.FixedSizeListArray.from_arrays(pa.array(values), width, mask=pa.array(~known))
+
+
+def _objects(tick: Tick) -> pa.Array:
+    flat = pa.StructArray.from_arrays(
+        [
+            pa.array(tick.object_class),
+            pa.array(tick.object_confidence),
+            pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(tick.object_box).reshape(-1)), 4),
+            pa.array(tick.object_track),
+        ],
+        fields=list(_OBJECT),
+    )
+    offsets = pa.array(tick.object_start.astype(np.int32))
+    return pa.ListArray.from_arrays(offsets, flat, type=TICK_SCHEMA.field("objects").type, mask=pa.array(~tick.objects_known))
+
+
+def _tick_of(batch: pa.RecordBatch, facts: dict[str, str]) -> Tick:
+    frames = batch.num_rows
+    blank = empty_tick(
+        int(facts["partition"]), facts["producer"], int(facts["starts_at_ns"]), int(facts["ends_at_ns"]), frames
+    )
+    present = set(batch.schema.names)
+    columns: dict[str, np.ndarray] = {}  # type: ignore[type-arg]
+    for name in _TICK_PLAIN:
+        column = batch.column(name)
+        if column.null_count:
+            raise ValueError(f"{name}: expected no nulls, got {column.null_count}")
+        columns[name] = column.to_numpy()
+    for name in _TICK_FLOATS:
+        if name in present:
+            columns[name] = _nullable(batch.column(name))
+    for name, known, shape in (
+        ("foreground_grid", "grid_known", (frames, GRID_ROWS, GRID_COLUMNS)),
+        ("flow_grid", "flow_known", (frames, GRID_ROWS, GRID_COLUMNS, 2)),
+    ):
+        if name in present:
+            column = batch.column(name)
+            # The values behind a null are there too: a fixed-size list keeps its stride.
+            width = int(np.prod(shape[1:]))
+            flat = column.values[column.offset * width : (column.offset + frames) * width]
+            columns[name] = flat.to_numpy(zero_copy_only=False).reshape(shape)
+            columns[known] = column.is_valid().to_numpy(zero_copy_only=False)
+    if "objects" in present:
+        columns |= _object_columns(batch.column("objects"))
+    return Tick(
+        **{name: getattr(blank, name) for name in ("partition", "producer", "starts_at_ns", "ends_at_ns")},
+        **{name: columns.get(name, getattr(blank, name)) for name in Tick.__slots__[4:]},
+    )
+
+
+def _nullable(column: pa.Array) -> np.ndarray:  # type: ignore[type-arg]
+    return column.to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+
+
+def _object_columns(column: pa.ListArray) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    start = column.offsets.to_numpy().astype(np.int64)
+    objects = column.values[start[0] : start[-1]]
+    box = objects.field("object_box")
+    return {
+        "objects_known": column.is_valid().to_numpy(zero_copy_only=False),
+        "object_start": start - start[0],
+        "object_class": objects.field("object_class").to_numpy(),
+        "object_confidence": objects.field("object_confidence").to_numpy(),
+        "object_box": box.flatten().to_numpy().reshape(-1, 4),
+        "object_track": objects.field("object_track").to_numpy(),
+    }
+
+
+Event = TypeVar("Event", bound=msgspec.Struct)
+
+
+def encode_event(schema: str, version: int, event: msgspec.Struct) -> tuple[bytes, Headers]:
+    value = msgspec.json.encode(event)
+    return value, (*headers(f"{schema}/{version}", value), ("content-type", b"application/cloudevents+json"))
+
+
+def decode_event(record: Record, schema: str, newest: int, kind: type[Event]) -> Event:
+    """
+    Raises:
+        RecordError: not such an event of a version that this reader accepts, or not whole.
+    """
+    value = checked(record, schema, newest)
+    try:
+        return msgspec.json.decode(value, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RecordError(
+            f"record {record.position}: {schema}",
+            expected=f"JSON as docs/schemas/{schema}.v{newest}.json says",
+            got=str(error)[:200],
+            mend="Look at who wrote it; the line goes on without it.",
+            position=record.position,
+        ) from error
+
+
+def encode_finding(event: finding.Finding) -> tuple[bytes, Headers]:
+    return encode_event("finding", finding.VERSION, event)
+
+
+def decode_finding(record: Record) -> finding.Finding:
+    return decode_event(record, "finding", finding.VERSION, finding.Finding)
+
+
+def encode_alert(event: alert.Alert) -> tuple[bytes, Headers]:
+    return encode_event("alert", alert.VERSION, event)
+
+
+def decode_alert(record: Record) -> alert.Alert:
+    return decode_event(record, "alert", alert.VERSION, alert.Alert)
