@@ -168,6 +168,9 @@ class Bus(Protocol):
     def last_records(self, topic: str, partition: int) -> Mapping[bytes, Record]:
         """The last committed record of each key of a compacted partition, without those whose value is None."""
 
+    def last_record(self, topic: str, partition: int, key: bytes) -> Record | None:
+        """The last committed record of one key; quick for a key that is written all the time, as snapshots are."""
+
     def read(self, topic: str, partition: int, offset: int, records_max: int = 500) -> Sequence[Record]:
         """Committed records from `offset` on, outside any group; empty at the end. For tools, replay and tests."""
 
