@@ -6,13 +6,15 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import av
 from av.bitstream import BitStreamFilterContext
 
 from deploy.demo.encoder import Encoder
-from deploy.demo.rtsp_stream import Stream
+
+if TYPE_CHECKING:
+    from deploy.demo.rtsp_stream import Stream
 
 
 class ClipUnit(NamedTuple):

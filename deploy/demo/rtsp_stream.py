@@ -148,16 +148,17 @@ class Stream:
         packets = self.tracks[0].pack(rtp.h264_payloads(units), timestamp)
         if (self._gop or is_key) and len(self._gop) < GOP_FRAMES_MAX:
             self._gop.append(Frame(timestamp, packets))
+        self._report_when_due(pts_s)
         for reader in tuple(self.readers):
             self._deliver(reader, 0, packets, is_key)
-        self._report_when_due(pts_s)
 
     def _send_metadata(self, xml: bytes, pts_s: float) -> None:
         self._anchor(pts_s)
         packets = self.tracks[self._metadata_track].pack(rtp.metadata_payloads(xml), self._timestamp(pts_s))
+        # The report goes first, so that the very first document already has a wall-clock time.
+        self._report_when_due(pts_s)
         for reader in tuple(self.readers):
             self._deliver(reader, self._metadata_track, packets, is_key=True)
-        self._report_when_due(pts_s)
 
     def _deliver(self, reader: Reader, track: int, packets: list[bytes], is_key: bool) -> None:
         is_picture = self.has_video and track == 0

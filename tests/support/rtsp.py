@@ -5,20 +5,46 @@ An RTSP server that can go wrong on purpose, one path at a time, while it runs.
         stream = server.add_stream("gate-7")
         server.faults("gate-7").is_stalled = True     # from now on; set it back to mend it
 
-A clip for it to play: `still_clip(seconds)` and `play(stream, ...)`.
+`moving_clip()` is something to show, `playing(stream)` shows it in real time, and `open_camera` reads as the product
+does. `fault_server` is the same as a pytest fixture.
 """
 
 from __future__ import annotations
 
 import random
+import struct
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+import av
+import numpy as np
+import pytest
+from av.container import InputContainer
+from av.packet import Packet
+
+from deploy.demo.encoder import Encoder
+from deploy.demo.file_feed import ClipUnit, FileFeed
 from deploy.demo.rtsp_server import Request, Response, RtspServer, Stream
 
-__all__ = ["FaultServer", "Faults", "FaultyStream"]
+__all__ = [
+    "FaultServer",
+    "Faults",
+    "FaultyStream",
+    "capture_time_s",
+    "fault_server",
+    "moving_clip",
+    "open_camera",
+    "playing",
+    "until",
+]
+
+# How the product opens a camera; a test that reads otherwise proves nothing about it.
+OPEN_OPTIONS = {"rtsp_transport": "tcp", "timeout": "5000000", "fpsprobesize": "0"}
 
 _SILENCE = Response(status=0)
 
@@ -120,3 +146,58 @@ class FaultServer(RtspServer):
 
 def _is_report(packets: list[bytes]) -> bool:
     return bool(packets) and packets[0][1] == 200
+
+
+@pytest.fixture
+def fault_server() -> Iterator[FaultServer]:
+    """A running server with faults."""
+    with FaultServer() as server:
+        yield server
+
+
+def moving_clip(length_s: float = 2.0, rate_hz: float = 10.0, size: tuple[int, int] = (320, 180)) -> list[ClipUnit]:
+    """Noise with a bright bar that walks from left to right; a key frame each second. `size` is width, height."""
+    width, height = size
+    encoder, noise = Encoder(width, height, rate_hz), np.random.default_rng(1)
+    clip = []
+    for n in range(round(length_s * rate_hz)):
+        picture = noise.integers(60, 80, (height, width, 3), dtype=np.uint8)
+        left = round(n / (length_s * rate_hz) * (width - 20))
+        picture[:, left : left + 20] = 220
+        unit = encoder.encode(picture)
+        clip.append(ClipUnit(unit.data, n / rate_hz, unit.is_key))
+    return clip
+
+
+@contextmanager
+def playing(stream: Stream, clip: list[ClipUnit] | None = None, speed: float = 1.0) -> Iterator[FileFeed]:
+    """Plays a clip into a stream, in a loop, while the block lasts."""
+    feed = FileFeed(stream, moving_clip() if clip is None else clip, speed)
+    feed.start()
+    try:
+        yield feed
+    finally:
+        feed.stop()
+
+
+@contextmanager
+def open_camera(url: str, open_s: float = 5.0, read_s: float = 5.0, **options: str) -> Iterator[InputContainer]:
+    """A camera read through PyAV over TCP."""
+    with av.open(url, options=OPEN_OPTIONS | options, timeout=(open_s, read_s)) as container:
+        yield container
+
+
+def capture_time_s(packet: Packet[Any]) -> float | None:
+    """The wall-clock time in a packet's `prft` side data, seconds since 1970; None without a sender report."""
+    for item in packet.iter_sidedata():
+        if "prft" in str(item.data_type).lower():
+            return int(struct.unpack("<q", bytes(item)[:8])[0]) / 1e6
+    return None
+
+
+def until(holds: Callable[[], bool], within_s: float = 10.0) -> None:
+    """Returns as soon as `holds()`; fails the test where it does not in time."""
+    end_s, pause = time.monotonic() + within_s, threading.Event()
+    while not holds():
+        assert time.monotonic() < end_s, f"not so within {within_s} s"
+        pause.wait(0.005)
