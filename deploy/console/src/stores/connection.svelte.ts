@@ -1,0 +1,143 @@
+/**
+ * Whether this screen is live. A screen that has gone stale must never look live, so "live" is earned by each message
+ * and lost by silence, not by an error that may never be reported.
+ */
+
+import * as api from '../api.ts';
+import { LiveStream } from '../stream.ts';
+import { text } from '../strings.ts';
+import type { BeatMessage, CameraNow, ZoneNow } from '../wire.ts';
+import { clock } from './clock.svelte.ts';
+import { district } from './district.svelte.ts';
+import { incidents } from './incidents.svelte.ts';
+import { notices } from './notices.svelte.ts';
+
+const SILENCE_MS_MAX = 8_000;
+const WATCH_MS = 500;
+const RELOAD_PAUSE_MS = 2_000;
+const GAP_RELOAD_MS_MIN = 30_000;
+
+export type ConnectionState = 'connecting' | 'live' | 'lost';
+
+class Connection {
+  state = $state<ConnectionState>('connecting');
+  /** Server time of the last message; null before the first. */
+  heard_at_ms = $state<number | null>(null);
+
+  private stream: LiveStream | null = null;
+  private heard_desk_ms = Date.now(); // wall clock: it runs on while the desk sleeps
+  private loading: Promise<void> | null = null;
+  private held: (() => void)[] = []; // what came during a load is newer than the load
+  private sequence_before: number | null = null;
+  private gap_reload_ms = 0;
+
+  start(): void {
+    clock.start();
+    setInterval(() => this.watch(), WATCH_MS);
+    addEventListener('online', () => this.stream?.open());
+    document.addEventListener('visibilitychange', () => this.watch());
+    void this.load(true);
+  }
+
+  /** Read anew, until it works; one load after the other. */
+  private load(incidents_too: boolean): Promise<void> {
+    if (this.loading !== null && !incidents_too) return this.loading;
+    const load: Promise<void> = (this.loading ?? Promise.resolve())
+      .then(() => this.loadUntilDone(incidents_too))
+      .then(() => {
+        if (this.loading !== load) return; // another load waits behind this one
+        this.loading = null;
+        for (const take of this.held.splice(0)) take();
+      });
+    this.loading = load;
+    return load;
+  }
+
+  private async loadUntilDone(incidents_too: boolean): Promise<void> {
+    for (;;) {
+      try {
+        await Promise.all([this.loadDistrict(), incidents_too ? this.loadIncidents() : null]);
+        return;
+      } catch (fault) {
+        if (!(fault instanceof api.ApiError)) throw fault;
+        if (fault.code !== 'unreachable') notices.say(text.notices.reload_failed(fault.message), true);
+        await new Promise((resolve) => setTimeout(resolve, RELOAD_PAUSE_MS));
+      }
+    }
+  }
+
+  private async loadDistrict(): Promise<void> {
+    const [status, zones, cameras] = await Promise.all([api.status(), api.zones(), api.cameras()]);
+    clock.learn(status.now);
+    district.name = status.name;
+    district.version = status.version;
+    district.demo = status.demo;
+    district.replaceZones(zones);
+    district.replaceCameras(cameras);
+  }
+
+  private async loadIncidents(): Promise<void> {
+    const page = await api.openIncidents();
+    incidents.replace(page.incidents, page.next !== null);
+    if (this.stream === null) this.follow(page.sequence);
+    else this.stream.sequence = page.sequence;
+  }
+
+  private follow(sequence: number): void {
+    const stream = new LiveStream(sequence, {
+      // Alerts resume by their sequence; zones and cameras have none and are read again.
+      opened: (again) => void (again && this.load(false)),
+      failed: () => {
+        if (this.state === 'live') this.state = 'connecting';
+      },
+      heard: () => this.heard(),
+      alert: (message) =>
+        this.take(() => {
+          stream.sequence = Math.max(stream.sequence, message.sequence);
+          incidents.hear(message);
+        }),
+      zones: (zones: ZoneNow[]) => this.take(() => district.updateZones(zones)),
+      cameras: (cameras: CameraNow[]) =>
+        this.take(() => {
+          if (!district.updateCameras(cameras)) void this.load(false);
+        }),
+      beat: (message) => this.beat(message),
+      reset: () => void this.load(true),
+    });
+    this.stream = stream;
+    stream.open();
+  }
+
+  private take(act: () => void): void {
+    if (this.loading === null) act();
+    else this.held.push(act);
+  }
+
+  private heard(): void {
+    this.heard_desk_ms = Date.now();
+    this.heard_at_ms = clock.atServer(this.heard_desk_ms);
+    if (this.loading === null) this.state = 'live';
+  }
+
+  /** A sequence that the server had a beat ago and we still have not is an alert that we missed. */
+  private beat(message: BeatMessage): void {
+    clock.learn(message.now);
+    const mine = this.stream?.sequence ?? 0;
+    const missed = this.sequence_before !== null && mine < this.sequence_before;
+    const restarted = message.sequence < mine; // another casebook than the one that we read
+    this.sequence_before = message.sequence;
+    if ((missed || restarted) && Date.now() - this.gap_reload_ms >= GAP_RELOAD_MS_MIN) {
+      this.gap_reload_ms = Date.now();
+      void this.load(true);
+    }
+  }
+
+  private watch(): void {
+    const silent_ms = Date.now() - this.heard_desk_ms;
+    if (silent_ms < SILENCE_MS_MAX) return;
+    this.state = 'lost';
+    this.stream?.reopenIfDead(silent_ms);
+  }
+}
+
+export const connection = new Connection();
