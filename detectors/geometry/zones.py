@@ -17,7 +17,7 @@ from ingest.cameras.district import Camera, District, Zone
 from ingest.errors import SettingsError
 from ingest.schema.tick import GRID_COLUMNS, GRID_ROWS
 
-SEEN_SHARE_MIN = 0.01  # of a zone; less is the corner of an eye, not a view
+SEEN_SHARE_MIN, SEEN_M2_MIN = 0.01, 20.0  # of a zone; less than both is the corner of an eye, not a view
 FOOT_NOISE = (4 / 1920, 4 / 1080)  # 1 sigma of a foot point, 4 px of a 1080p picture
 _SAMPLES = 4  # a cell side
 _BOUNDARY_M = 1e-9
@@ -48,7 +48,7 @@ def zone_views(district: District) -> tuple[ZoneView, ...]:
     """
     The views of all enabled cameras on the zones of their own sites, by camera and zone. A zone is cut to the picture,
     to what lies below the horizon, and to the hull of the calibration's points grown by a tenth; a view of less than
-    one per cent of the zone is none.
+    one per cent of the zone and less than 20 m2 is none.
 
     Raises:
         SettingsError: the points of a calibration fix no homography, or a zone's polygon crosses itself.
@@ -140,7 +140,7 @@ def _calibrated_views(camera: Camera, plane: SitePlane, shapes: dict[int, shapel
     seen = {
         index: parts
         for index, parts in cut.items()
-        if sum(part.area for part in parts) >= SEEN_SHARE_MIN * shapes[index].area
+        if sum(part.area for part in parts) >= min(SEEN_SHARE_MIN * shapes[index].area, SEEN_M2_MIN)
     }
     if not seen:
         return []
@@ -178,7 +178,8 @@ def _noise_m(homography: Floats, parts: Sequence[shapely.Polygon], error_m: floa
     """Root mean square over corners and middles of the seen parts; half of a squared distance belongs to each axis."""
     places = [place for part in parts for place in (*part.exterior.coords[:-1], *part.representative_point().coords)]
     ground = np.array(places, dtype=np.float64)
-    image = project(np.linalg.inv(homography), ground)
+    from_ground = np.linalg.inv(homography).astype(np.float64)
+    image = project(from_ground, ground)
     stretch = jacobian(homography, image) * np.array(FOOT_NOISE)
     foot_m2 = (stretch**2).sum(axis=(1, 2)) / 2.0
     return float(np.sqrt(error_m**2 / 2.0 + np.nanmean(foot_m2)))
