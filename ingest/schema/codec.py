@@ -127,9 +127,10 @@ def decode_tick(record: Record, newest: int = TICK_VERSION) -> Tick:
     try:
         with pa.ipc.open_stream(value) as reader:
             batch = reader.read_next_batch()
+        batch.validate(full=True)
         tick = _tick_of(batch, {key.decode(): text.decode() for key, text in (batch.schema.metadata or {}).items()})
         tick.check()
-    except (pa.ArrowInvalid, OSError, StopIteration, KeyError, ValueError, TypeError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, StopIteration, LookupError, ValueError, TypeError, MemoryError) as error:
         raise RecordError(
             f"record {record.position}: tick",
             expected="an Arrow stream of one record batch with the published columns",

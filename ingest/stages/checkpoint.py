@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ingest.bus.contract import Bus, Draft, Record
+from ingest.bus.topics import state_topic
 from ingest.errors import RecordError
 from ingest.schema.codec import checked, headers
 
@@ -16,10 +17,6 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
     stage_version: int
     next_offset: int  # of the input: the first record that this state has not seen
     state: bytes
-
-
-def state_topic(stage: str) -> str:
-    return f"dt.state.{stage}"
 
 
 def snapshot_draft(snapshot: Snapshot, partition: int) -> Draft:
