@@ -1,0 +1,56 @@
+"""`drumtower check`: load all, touch nothing, list every fault that can be found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from deploy.settings import Settings, read_secret
+from detectors.registry import prepared_settings
+from ingest.errors import SettingsError, SettingsFaults
+
+
+def check_all(load: Callable[[], Settings]) -> tuple[list[str], list[SettingsError]]:
+    """(what a person should know, what a person must mend)."""
+    notes: list[str] = []
+    faults: list[SettingsError] = []
+
+    def attempt(act: Callable[[], object]) -> object:
+        try:
+            return act()
+        except SettingsFaults as error:
+            faults.extend(error.faults)
+        except SettingsError as error:
+            faults.append(error)
+        return None
+
+    settings = attempt(load)
+    if not isinstance(settings, Settings):
+        return notes, faults
+    attempt(lambda: prepared_settings(settings.detect))
+    attempt(lambda: read_secret(settings.live.password_file))
+    attempt(lambda: read_secret(settings.casebook.password_file))
+    attempt(settings.bus.kafka.check) if settings.bus.kind == "kafka" else None
+    if settings.bus.kind == "embedded" and (Path(settings.data) / "bus.sqlite").exists():
+        notes += _registry_notes(settings, attempt)
+    return notes, faults
+
+
+def _registry_notes(settings: Settings, attempt: Callable[[Callable[[], object]], object]) -> list[str]:
+    from deploy.registry_import import registry
+    from ingest.cameras.district import District
+
+    district = attempt(lambda: registry(settings))
+    if not isinstance(district, District):
+        return []
+    for camera in district.cameras:
+        attempt(lambda camera=camera: read_secret(camera.password_file, camera.password_env))  # type: ignore[misc]
+    notes = [f"{len(district.cameras)} cameras, {len(district.zones)} zones."]
+    notes += [f"zone {zone.id}: no safe_capacity, so density levels only." for zone in district.zones if zone.safe_capacity is None]
+    uncovered = {name for zone in district.zones for name in zone.cameras}
+    notes += [
+        f"camera {camera.id}: no calibration and no zone names it, so it counts for no zone."
+        for camera in district.cameras
+        if camera.calibration is None and camera.id not in uncovered
+    ]
+    return notes

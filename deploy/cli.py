@@ -1,0 +1,312 @@
+"""The command `drumtower`: data to stdout, talk to stderr; exit codes 0 done, 1 failed, 2 wrong use or settings."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from deploy import __version__
+from ingest.errors import DrumtowerError, SettingsError, SettingsFaults
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 1, 2, 130
+
+
+class _Group(click.Group):
+    """Turns our errors into one clear line and the right exit code."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except SettingsFaults as error:
+            for fault in error.faults:
+                click.echo(str(fault), err=True)
+            click.echo(f"{len(error.faults)} faults; nothing was changed.", err=True)
+            sys.exit(EXIT_WRONG)
+        except SettingsError as error:
+            click.echo(str(error), err=True)
+            sys.exit(EXIT_WRONG)
+        except DrumtowerError as error:
+            click.echo(str(error), err=True)
+            sys.exit(EXIT_FAILED)
+        except KeyboardInterrupt:
+            sys.exit(EXIT_INTERRUPTED)
+
+
+def settings_options(command: Command) -> Command:
+    command = click.option("--data", type=click.Path(path_type=Path), help="Data folder; overrides the settings.")(command)
+    return click.option(
+        "--settings",
+        "settings_path",
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar="DRUMTOWER_SETTINGS",
+        help="TOML file; without it the defaults hold.",
+    )(command)
+
+
+def load(settings_path: Path | None, data: Path | None, port: int | None = None) -> Any:
+    from deploy.settings import load_settings
+
+    settings = load_settings(settings_path)
+    if data is not None:
+        settings = msgspec.structs.replace(settings, data=str(data))
+    if port is not None:
+        settings = msgspec.structs.replace(settings, http=msgspec.structs.replace(settings.http, port=port))
+    return settings
+
+
+@click.group(cls=_Group, context_settings={"auto_envvar_prefix": "DRUMTOWER"})
+@click.version_option(__version__, prog_name="drumtower")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True)
+@click.option("--log-json/--log-colours", "log_json", default=None, help="JSON lines; the default unless at a terminal.")
+def main(log_level: str, log_json: bool | None) -> None:
+    """Public-safety events from a city's cameras; never identities.
+
+    Try it:  drumtower demo
+    """
+    from deploy.logs import set_up_logs
+
+    set_up_logs(log_level, log_json)
+
+
+@main.command()
+@settings_options
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of the console.")
+def up(settings_path: Path | None, data: Path | None, port: int | None) -> None:
+    """Run all roles on this machine.
+
+    Example:  drumtower up --settings drumtower.toml
+    """
+    from deploy.running import run_here
+    from deploy.system import ROLES
+
+    settings = load(settings_path, data, port)
+    run_here(settings, ROLES, _stopper(), member="up")
+
+
+@main.command()
+@click.argument("role", type=click.Choice(["ingest", "perceive", "detect", "correlate", "serve"]))
+@settings_options
+@click.option("--member", default="1", show_default=True, help="Stable name of this worker among those of its role.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of the API (serve), or of /metrics and /healthz.")
+def run(role: str, settings_path: Path | None, data: Path | None, member: str, port: int | None) -> None:
+    """Run one role of a district that is spread over many machines.
+
+    Example:  drumtower run detect --settings drumtower.toml --member detect-2
+    """
+    from deploy.running import run_here
+
+    settings = load(settings_path, data)
+    if port is not None:
+        changed = {"port": port} if role == "serve" else {"ops_port": port}
+        settings = msgspec.structs.replace(settings, http=msgspec.structs.replace(settings.http, **changed))
+    run_here(settings, (role,), _stopper(), member=member)
+
+
+@main.command()
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Where the demo keeps its files.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port of the console.")
+@click.option("--seed", default=1, show_default=True, help="Another seed is another crowd.")
+@click.option("--metadata-cameras", type=click.IntRange(0, 2000), default=200, show_default=True)
+def demo(folder: Path | None, port: int, seed: int, metadata_cameras: int) -> None:
+    """Render a small district, serve it over RTSP, and watch it: a story of five minutes, over and over.
+
+    Example:  drumtower demo --port 8080
+    """
+    from deploy.running import run_demo
+
+    run_demo(folder, port, seed, metadata_cameras, _stopper())
+
+
+@main.command()
+@settings_options
+def check(settings_path: Path | None, data: Path | None) -> None:
+    """Load all settings and the registry, touch nothing, and list every fault.
+
+    Example:  drumtower check --settings drumtower.toml
+    """
+    from deploy.checking import check_all
+
+    notes, faults = check_all(lambda: load(settings_path, data))
+    for note in notes:
+        click.echo(note)
+    if faults:
+        raise SettingsFaults(faults)
+    click.echo("All is well.")
+
+
+@main.group()
+def topics() -> None:
+    """The topics on the bus."""
+
+
+@topics.command("create")
+@settings_options
+@click.option("--partitions", type=click.IntRange(1, 4096), help="Of every topic; overrides the settings.")
+def topics_create(settings_path: Path | None, data: Path | None, partitions: int | None) -> None:
+    """Create what is missing; what is there must agree.
+
+    Example:  drumtower topics create --partitions 64 --settings drumtower.toml
+    """
+    from deploy.system import STAGES, data_folder, open_bus
+    from ingest.bus.topics import topic_specs
+
+    settings = load(settings_path, data)
+    if partitions is not None:
+        settings = msgspec.structs.replace(settings, bus=msgspec.structs.replace(settings.bus, partitions=partitions))
+    data_folder(settings)
+    bus = open_bus(settings)
+    bus.create_topics(topic_specs(settings.bus.partitions, STAGES))
+    for name, count in sorted(bus.partition_counts().items()):
+        if name.startswith("dt."):
+            click.echo(f"{name}\t{count}")
+    bus.close()
+
+
+@main.group()
+def cameras() -> None:
+    """The cameras of the district."""
+
+
+@cameras.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@settings_options
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+def cameras_import(file: Path, settings_path: Path | None, data: Path | None, dry_run: bool) -> None:
+    """Take the cameras of a CSV or GeoJSON file; every fault is listed with its line and mend.
+
+    Example:  drumtower cameras import cameras.csv
+    """
+    _import(settings_path, data, dry_run, cameras_file=file)
+
+
+@cameras.command("list")
+@settings_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+def cameras_list(settings_path: Path | None, data: Path | None, as_json: bool) -> None:
+    """The cameras in the registry.
+
+    Example:  drumtower cameras list --json
+    """
+    from deploy.registry_import import registry
+
+    district = registry(load(settings_path, data))
+    if as_json:
+        click.echo(msgspec.json.encode(district.cameras))
+        return
+    for camera in district.cameras:
+        click.echo(f"{camera.id}\t{camera.site}\t{camera.partition}\t{camera.source}\t{camera.name}")
+
+
+@main.group()
+def zones() -> None:
+    """The zones of the district."""
+
+
+@zones.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@settings_options
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+def zones_import(file: Path, settings_path: Path | None, data: Path | None, dry_run: bool) -> None:
+    """Take the zones of a GeoJSON file, as drawn in QGIS.
+
+    Example:  drumtower zones import zones.geojson
+    """
+    _import(settings_path, data, dry_run, zones_file=file)
+
+
+@main.group()
+def models() -> None:
+    """The models of the perceive role; none is shipped."""
+
+
+@models.command("add")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--card", type=click.Path(path_type=Path, dir_okay=False), required=True, help="TOML: licence, input, classes.")
+@click.option("--sha256", help="Expected checksum; overrides the card's.")
+@settings_options
+def models_add(file: Path, card: Path, sha256: str | None, settings_path: Path | None, data: Path | None) -> None:
+    """Check a model against its card and keep it.
+
+    Example:  drumtower models add yolox_nano.onnx --card docs/models/yolox-nano.toml
+    """
+    from deploy.system import data_folder
+    from detectors.vision.models import add_model
+
+    added = add_model(data_folder(load(settings_path, data)) / "models", file, card, sha256)
+    click.echo(f"{added.name}: licence {added.licence}, from {added.source}")
+
+
+@main.group("detectors")
+def detectors_group() -> None:
+    """The detectors that are installed."""
+
+
+@detectors_group.command("list")
+def detectors_list() -> None:
+    """Name, version and what each reads.
+
+    Example:  drumtower detectors list
+    """
+    from detectors.registry import installed_detectors
+
+    for name, detector in sorted(installed_detectors().items()):
+        click.echo(f"{name}\tversion {detector.version}\treads {', '.join(detector.reads)}")
+
+
+@main.group()
+def schemas() -> None:
+    """The published schemas."""
+
+
+@schemas.command("write")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("docs/schemas"))
+def schemas_write(folder: Path) -> None:
+    """Write every schema of the wire into a folder.
+
+    Example:  drumtower schemas write docs/schemas
+    """
+    from deploy.schemas import write
+
+    for path in write(folder):
+        click.echo(str(path))
+
+
+def _import(
+    settings_path: Path | None,
+    data: Path | None,
+    dry_run: bool,
+    *,
+    cameras_file: Path | None = None,
+    zones_file: Path | None = None,
+) -> None:
+    from deploy.registry_import import import_files
+
+    report = import_files(load(settings_path, data), cameras_file, zones_file, dry_run=dry_run)
+    for warning in report.warnings:
+        click.echo(warning, err=True)
+    for change in report.changes:
+        click.echo(change)
+    click.echo(f"{len(report.changes)} changes{', none made' if dry_run else ''}.", err=True)
+
+
+def _stopper() -> Any:
+    """An event that SIGTERM and SIGINT set; a second signal ends at once."""
+    import threading
+
+    stop = threading.Event()
+
+    def on_signal(number: int, _: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    return stop

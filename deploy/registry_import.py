@@ -1,0 +1,79 @@
+"""From files to the registry: rows are read, cameras calibrated, numbers kept, and only what changed is appended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.settings import Settings
+from deploy.system import open_registry_bus
+from detectors.geometry.calibration import calibrate
+from detectors.geometry.plane import site_plane
+from ingest.cameras.district import Calibration, District
+from ingest.cameras.registry import CameraRow, ZoneRow, merge, read_cameras, read_points, read_zones
+from ingest.cameras.registry_topics import read_district, registry_drafts
+from ingest.clock import SystemClock
+from ingest.errors import SettingsError, SettingsFaults
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    changes: list[str]
+    warnings: list[str]
+
+
+def import_files(
+    settings: Settings, cameras_file: Path | None, zones_file: Path | None, *, dry_run: bool = False
+) -> ImportReport:
+    """
+    Take the cameras and zones of these files into the registry.
+
+    Raises:
+        SettingsFaults: something in a file is wrong; all of it is listed, and nothing was changed.
+    """
+    rows = read_cameras(cameras_file) if cameras_file else []
+    zone_rows = read_zones(zones_file) if zones_file else []
+    with open_registry_bus(settings) as bus:
+        previous = read_district(bus)
+        partitions = bus.partition_counts()["dt.cameras"]
+        # Zones first: the plane of a site, in which its cameras are calibrated, lies by its zones.
+        placed, _ = merge(rows, zone_rows, previous, partitions, {})
+        calibrations = _calibrated(rows, cameras_file, placed)
+        district, changes = merge(rows, zone_rows, previous, partitions, calibrations)
+        if not dry_run:
+            producer = bus.producer()
+            for draft in registry_drafts(previous, district):
+                producer.append(draft)
+            producer.flush()
+            producer.close()
+    return ImportReport(changes, _warnings(rows, zone_rows))
+
+
+def registry(settings: Settings) -> District:
+    with open_registry_bus(settings) as bus:
+        return read_district(bus)
+
+
+def _calibrated(rows: list[CameraRow], file: Path | None, district: District) -> Mapping[str, Calibration]:
+    calibrations: dict[str, Calibration] = {}
+    faults: list[SettingsError] = []
+    now_ns = SystemClock().now_ns()
+    for row in rows:
+        if row.calibration is None or file is None:
+            continue
+        try:
+            points = read_points(file.parent / row.calibration)
+            calibrations[row.id] = calibrate(row.id, points, site_plane(district, row.site), now_ns)
+        except SettingsFaults as error:
+            faults += error.faults
+        except SettingsError as error:
+            faults.append(error)
+    if faults:
+        raise SettingsFaults(faults)
+    return calibrations
+
+
+def _warnings(rows: list[CameraRow], zone_rows: list[ZoneRow]) -> list[str]:
+    without = [row.name for row in zone_rows if row.safe_capacity is None]
+    return [f"zone {name}: no safe_capacity, so density levels only." for name in without]
