@@ -1,0 +1,38 @@
+"""What the ingest role counts. The metrics' own names and meanings are in `ingest/metrics.py`, which fits this."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class IngestMetrics(Protocol):
+    def frames_read(self, frames: int) -> None:
+        """Frames (pictures or metadata) that became observations."""
+
+    def frames_dropped(self, cause: str, frames: int) -> None:
+        """`slow`, `corrupt`, `outbox`, `inbox`, `unowned`, `bus`, `live_store`."""
+
+    def reconnected(self, cause: str) -> None:
+        """A stream was lost, by `SourceError` cause."""
+
+    def cameras_by_state(self, counts: dict[str, int]) -> None: ...
+
+    def ticked(self, ticks: int) -> None:
+        """Ticks that the bus took."""
+
+    def fields_dropped(self, field: str, count: int) -> None:
+        """Elements of a metadata source that could describe a person, by kind."""
+
+
+class NoMetrics:
+    def frames_read(self, frames: int) -> None: ...
+
+    def frames_dropped(self, cause: str, frames: int) -> None: ...
+
+    def reconnected(self, cause: str) -> None: ...
+
+    def cameras_by_state(self, counts: dict[str, int]) -> None: ...
+
+    def ticked(self, ticks: int) -> None: ...
+
+    def fields_dropped(self, field: str, count: int) -> None: ...

@@ -1,0 +1,55 @@
+"""The settings of the ingest role: what each camera is read with, and what is kept of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+MS = 1_000_000
+
+
+class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Section `[ingest]` of the settings."""
+
+    # Ticks
+    tick_ms: int = 200
+    ticks_pending_max: int = 500  # encoded ticks kept while the bus cannot take them; the oldest are shed
+    flush_s_max: float = 1.0
+    observations_pending_max: int = 20_000
+
+    # Opening and reading
+    open_s_max: float = 5.0
+    read_s_max: float = 5.0  # no packet for so long: the camera is stalled
+    metadata_silence_s_max: float = 30.0  # a metadata camera may be still while nothing moves
+    open_spread_s: float = 0.02  # between two cameras of one worker at start
+    backoff_s_max: float = 60.0
+    auth_retry_s: float = 300.0  # after two quick tries: more would lock the account
+    busy_retry_s: float = 60.0  # a camera that refuses (453, 503)
+    steady_s: float = 30.0  # a stream that lived so long starts its back-off anew
+    file_loops: bool = True
+
+    # Time
+    clock_offset_s_max: float = 2.0  # a camera's own time counts only within this of arrival
+    metadata_period_s: float = 0.2  # metadata frames that come faster are thinned
+
+    # Pictures
+    signals: bool = True
+    flow: bool = False
+    absorb_s: float = 1_800.0  # a crowd that stands still is background after about this long
+    frozen_s: float = 10.0
+    frames: bool = False  # JPEG of each sample to the live store, for the perceive stage
+    frame_width_px: int = 960
+    frame_quality: int = 80
+    frame_lifetime_s: float = 10.0
+
+    # Workers
+    cameras_per_worker: int = 40
+    metadata_cameras_per_worker: int = 100
+    workers_spread: int = 2  # so many video workers are filled evenly before any is filled up
+    observations_per_worker_max: int = 2_000
+    heartbeat_s_max: float = 20.0  # a worker silent for so long is killed and started again
+    crashes_max: int = 3  # a camera that took its worker down so often is quarantined
+    quarantine_s: float = 1_800.0
+
+    # Live picture
+    states_period_s: float = 1.0
+    states_lifetime_s: float = 30.0

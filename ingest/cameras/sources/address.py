@@ -1,0 +1,54 @@
+"""The address that a camera is opened with; credentials are fields of their own until the last moment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from ingest.cameras.district import Camera
+from ingest.errors import SourceError
+
+SECRET_BYTES_MAX = 4_096
+
+
+def password_of(camera: Camera) -> str | None:
+    """
+    The camera's password as its file or environment variable has it now, without a trailing line end; None where the
+    camera names none. Read before each connection, so that a changed password needs no restart.
+
+    Raises:
+        SourceError: `auth_failed`, the file or variable cannot be read.
+    """
+    if camera.password_file is not None:
+        try:
+            with Path(camera.password_file).open("rb") as file:
+                return file.read(SECRET_BYTES_MAX).decode().rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise _no_secret(camera, f"file {camera.password_file}", type(error).__name__) from None
+    if camera.password_env is not None:
+        secret = os.environ.get(camera.password_env)
+        if secret is None:
+            raise _no_secret(camera, f"environment variable {camera.password_env}", "nothing")
+        return secret
+    return None
+
+
+def address_of(camera: Camera, password: str | None) -> str:
+    """The camera's URL with its user and password, each percent-encoded once. Never to be shown."""
+    parts = urlsplit(camera.url)
+    host = parts.netloc.rpartition("@")[2]
+    if camera.user is None:
+        return urlunsplit(parts._replace(netloc=host))
+    secret = "" if password is None else f":{quote(password, safe='')}"
+    return urlunsplit(parts._replace(netloc=f"{quote(camera.user, safe='')}{secret}@{host}"))
+
+
+def _no_secret(camera: Camera, where: str, got: str) -> SourceError:
+    return SourceError(
+        camera.id,
+        "auth_failed",
+        expected=f"its password in {where}",
+        got=got,
+        mend="Write the password there, readable by this program.",
+    )

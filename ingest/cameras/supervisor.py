@@ -1,0 +1,227 @@
+"""
+The parent of the workers: places cameras, tends what dies, and knows the state of every stream.
+
+    a worker dies     its cameras start again in another; the one that was in the decoder is charged, and runs alone
+    crashes_max       such a camera is quarantined, and tried again alone when its time is over
+    nobody is known   the group is halved, so that the culprit stands alone after a few deaths
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ingest.cameras.district import Camera
+from ingest.cameras.measures import IngestMetrics, NoMetrics
+from ingest.cameras.observation import Observation
+from ingest.cameras.reader import Status
+from ingest.cameras.settings import IngestSettings
+from ingest.cameras.sources.cause import source_error
+from ingest.cameras.state import CameraState
+from ingest.cameras.worker import Report
+from ingest.cameras.worker_process import WorkerKind, WorkerProcess
+from ingest.clock import NS_PER_S, Clock, utc
+from ingest.schema.tick import Picture
+
+_SUSPECTS_MAX = 4  # more of them say nothing
+_STOP_S = 5.0
+
+
+class Supervisor:
+    """All methods are called from one thread; `tend` often."""
+
+    def __init__(
+        self, settings: IngestSettings, clock: Clock, metrics: IngestMetrics | None = None, log: Any = None
+    ) -> None:
+        self._settings, self._clock, self._log = settings, clock, log
+        self._metrics = metrics or NoMetrics()
+        self._cameras: dict[str, Camera] = {}
+        self._worker_of: dict[str, WorkerProcess] = {}
+        self._workers: list[WorkerProcess] = []
+        self._crashes: dict[str, int] = {}
+        self._released_ns: dict[str, int] = {}  # quarantined until, monotonic
+        self._inbox: deque[Observation] = deque()
+        self._statuses: dict[str, Status] = {}
+        self._lock = threading.Lock()
+
+    def set_cameras(self, cameras: Iterable[Camera]) -> None:
+        """Read exactly these; cameras that stay as they were are not touched."""
+        wanted = {camera.id: camera for camera in cameras if camera.enabled}
+        for camera_id, camera in list(self._cameras.items()):
+            if camera_id not in wanted or how_read(wanted[camera_id]) != how_read(camera):
+                self._leave(camera_id)
+        for camera_id, camera in wanted.items():
+            if camera_id not in self._cameras:
+                self._set_status(Status(camera_id, since_ns=self._clock.now_ns()))
+                self._place([camera])
+        self._cameras = wanted
+
+    def tend(self) -> None:
+        """Bury the dead, kill the hung, release the quarantined."""
+        for worker in list(self._workers):
+            if worker.exit_code is None and worker.is_silent():
+                worker.kill()
+            if worker.exit_code is not None:
+                self._bury(worker)
+            elif not worker.cameras and worker.kind == "alone":
+                self._dismiss(worker)
+        now_ns = self._clock.monotonic_ns()
+        for camera_id in [name for name, until_ns in self._released_ns.items() if until_ns <= now_ns]:
+            del self._released_ns[camera_id]
+            self._crashes[camera_id] = self._settings.crashes_max - 1  # one more chance
+            self._place([self._cameras[camera_id]])
+
+    def take(self) -> list[Observation]:
+        """All observations since the last call."""
+        with self._lock:
+            taken = list(self._inbox)
+            self._inbox.clear()
+        return taken
+
+    def states(self) -> dict[str, CameraState]:
+        """The state of every enabled camera, by id."""
+        with self._lock:
+            return {name: _state(status) for name, status in self._statuses.items()}
+
+    def workers(self) -> Mapping[int, tuple[str, ...]]:
+        """Ids of the cameras of each worker, by process id."""
+        return {
+            worker.pid: tuple(camera.id for camera in worker.cameras.values())
+            for worker in self._workers
+            if worker.pid is not None
+        }
+
+    def stop(self) -> None:
+        """Close every session and end all workers; returns when they are gone."""
+        for worker in self._workers:
+            worker.stop()
+        until_ns = self._clock.monotonic_ns() + int(_STOP_S * NS_PER_S)
+        for worker in self._workers:
+            worker.wait((until_ns - self._clock.monotonic_ns()) / NS_PER_S)
+        self._workers.clear()
+        self._worker_of.clear()
+
+    def _place(self, cameras: Iterable[Camera], into: WorkerProcess | None = None) -> None:
+        for camera in cameras:
+            worker = into or self._worker_for(camera)
+            worker.add(camera)
+            self._worker_of[camera.id] = worker
+
+    def _worker_for(self, camera: Camera) -> WorkerProcess:
+        if self._crashes.get(camera.id):
+            return self._start("alone")
+        kind: WorkerKind = "metadata" if camera.source == "onvif" else "video"
+        alike = [worker for worker in self._workers if worker.kind == kind and worker.exit_code is None]
+        open_ = [worker for worker in alike if worker.room() > 0]
+        emptiest = min(open_, key=lambda worker: len(worker.cameras), default=None)
+        spread = kind == "video" and len(alike) < self._settings.workers_spread
+        if emptiest is None or (spread and len(emptiest.cameras) >= self._settings.cameras_per_worker // 4):
+            return self._start(kind)
+        return emptiest
+
+    def _start(self, kind: WorkerKind) -> WorkerProcess:
+        worker = WorkerProcess(kind, self._settings, self._clock, self._on_report)
+        self._workers.append(worker)
+        return worker
+
+    def _leave(self, camera_id: str) -> None:
+        worker = self._worker_of.pop(camera_id, None)
+        if worker is not None:
+            worker.remove(camera_id)
+        self._released_ns.pop(camera_id, None)
+        self._crashes.pop(camera_id, None)
+        with self._lock:
+            self._statuses.pop(camera_id, None)
+
+    def _dismiss(self, worker: WorkerProcess) -> None:
+        worker.stop()
+        worker.wait(_STOP_S)
+        self._workers.remove(worker)
+
+    def _bury(self, worker: WorkerProcess) -> None:
+        """Charge who brought it down, and start the rest again elsewhere."""
+        self._workers.remove(worker)
+        worker.wait(0.0)
+        cameras = list(worker.cameras.values())
+        suspects = cameras if len(cameras) == 1 else worker.suspects()
+        # Killed from outside (for memory, or by a person) while nobody was in the decoder: nobody's fault.
+        innocent = worker.exit_code == -signal.SIGKILL and not worker.killed and len(suspects) != 1
+        if self._log is not None:
+            names = [camera.id for camera in suspects[:_SUSPECTS_MAX]]
+            self._log.warning("worker.died", exit_code=worker.exit_code, cameras=len(cameras), suspects=names)
+        if innocent:
+            self._place(cameras, self._start(worker.kind) if cameras else None)
+            return
+        known = suspects if len(suspects) <= _SUSPECTS_MAX else []
+        rest = [camera for camera in cameras if camera not in known]
+        for camera in known:
+            self._charge(camera)
+        if known or len(rest) < 2:
+            self._place(rest, self._start(worker.kind) if rest else None)
+            return
+        half = len(rest) // 2
+        for group in (rest[:half], rest[half:]):
+            self._place(group, self._start(worker.kind))
+
+    def _charge(self, camera: Camera) -> None:
+        crashes = self._crashes[camera.id] = self._crashes.get(camera.id, 0) + 1
+        self._metrics.reconnected("crashed")
+        if crashes < self._settings.crashes_max:
+            self._place([camera])
+            return
+        self._worker_of.pop(camera.id, None)
+        self._released_ns[camera.id] = self._clock.monotonic_ns() + int(self._settings.quarantine_s * NS_PER_S)
+        line = str(source_error(camera, "crashed", f"a decoder that died {crashes} times"))
+        self._set_status(Status(camera.id, "quarantined", line, self._clock.now_ns()))
+        if self._log is not None:
+            self._log.error("camera.quarantined", camera=camera.id, crashes=crashes, for_s=self._settings.quarantine_s)
+
+    def _set_status(self, status: Status) -> None:
+        with self._lock:
+            self._statuses[status.camera] = status
+
+    def _on_report(self, report: Report) -> None:
+        """From a worker's receiving thread."""
+        shed = 0
+        with self._lock:
+            self._inbox.extend(report.observations)
+            while len(self._inbox) > self._settings.observations_pending_max:
+                self._inbox.popleft()
+                shed += 1
+            for status in report.statuses or ():
+                # Not of a camera that has just left, nor over a quarantine.
+                if status.camera in self._statuses and status.camera not in self._released_ns:
+                    self._statuses[status.camera] = status
+        if shed:
+            self._metrics.frames_dropped("inbox", shed)
+        for (what, label), count in report.counts.items():
+            if what == "frames_read":
+                self._metrics.frames_read(count)
+            elif what == "frames_dropped":
+                self._metrics.frames_dropped(label, count)
+            elif what == "fields_dropped":
+                self._metrics.fields_dropped(label, count)
+            elif what == "reconnected":
+                for _ in range(count):
+                    self._metrics.reconnected(label)
+
+
+def how_read(camera: Camera) -> tuple[object, ...]:
+    """What a reader needs of a camera: where this is the same, its stream need not be opened again."""
+    secret = camera.user, camera.password_file, camera.password_env
+    return camera.number, camera.source, camera.url, *secret, camera.sampling_period_s
+
+
+def _state(status: Status) -> CameraState:
+    return CameraState(
+        id=status.camera,
+        state=status.state,
+        cause=status.cause,
+        since=utc(status.since_ns),
+        last_frame_at=utc(status.last_frame_at_ns) if status.last_frame_at_ns else None,
+        picture=tuple(flag.name.lower() for flag in Picture if flag & status.picture and flag.name),
+        offset_s=None if status.offset_ns is None else status.offset_ns / NS_PER_S,
+    )

@@ -1,0 +1,199 @@
+"""A camera that sends pictures, RTSP or file: packets in one thread, decoding and signals in the worker's analyst."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing
+
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+
+from ingest.cameras.analyst import Analyst, Job
+from ingest.cameras.danger import Danger
+from ingest.cameras.district import Camera
+from ingest.cameras.observation import Observation
+from ingest.cameras.outbox import Outbox
+from ingest.cameras.reader import Reader, RecordingOver
+from ingest.cameras.settings import IngestSettings
+from ingest.cameras.signals import HEIGHT, WIDTH, SignalReader, SignalSettings
+from ingest.cameras.sources.cause import source_error
+from ingest.cameras.sources.sampler import Sampler, Want
+from ingest.cameras.sources.stream import StreamPacket, VideoStream, Zero, open_file, open_rtsp
+from ingest.cameras.sources.timeline import TimeLine, place
+from ingest.clock import NS_PER_S, Clock
+from ingest.schema.tick import Picture, TimeSource
+
+_JOBS_MAX = 300  # packets that a fully decoded stream may owe the decoder
+_JOB_NS_MAX = 2 * NS_PER_S
+_PICTURE_S_MAX = 90.0  # packets without a picture for so long: longer than any sane key-frame gap
+_ROUGH_PIXELS = 4  # a picture that is scaled down by more is averaged, not sampled
+
+
+class VideoReader(Reader):
+    """Reads one camera; `next_job` and `look` are the analyst's, the rest is the reader thread's."""
+
+    def __init__(
+        self,
+        camera: Camera,
+        slot: int,
+        settings: IngestSettings,
+        clock: Clock,
+        outbox: Outbox,
+        danger: Danger,
+        analyst: Analyst,
+    ) -> None:
+        super().__init__(camera, slot, settings, clock, outbox, danger)
+        self._analyst = analyst
+        self._jobs: deque[Job] = deque()
+        self._lock = threading.Lock()
+        self._scaler, self._jpeg_scaler = VideoReformatter(), VideoReformatter()
+        signals = SignalSettings(absorb_s=settings.absorb_s, frozen_s=settings.frozen_s, flow=settings.flow)
+        self._signals = SignalReader(signals) if settings.signals else None
+        self._size = (0, 0)
+        self._line = TimeLine(bound_ns=int(settings.clock_offset_s_max * NS_PER_S))
+        self._zero: Zero | None = None
+        self._file_at_s = 0.0
+        self._pictured_ns = 0
+
+    def session(self) -> None:
+        """One connection, from open to its loss."""
+        stream = self.opened(self._open)
+        assert isinstance(stream, VideoStream)
+        with closing(stream):
+            sampler = Sampler(self.camera.sampling_period_s)
+            self._pictured_ns = self.clock.monotonic_ns()
+            packets = 0
+            for packet in self._packets(stream):
+                packets += 1
+                if self.ended.is_set():
+                    return
+                self.deadline(self.settings.read_s_max * 2 + 60.0 * (self.camera.source == "file"))
+                self.say("live")
+                self._offer(stream, packet, sampler)
+                if self.clock.monotonic_ns() - self._pictured_ns > _PICTURE_S_MAX * NS_PER_S:
+                    raise source_error(self.camera, "no_video", "packets without a picture")
+        if self.camera.source == "file" and not self.ended.is_set():
+            if not packets:
+                raise source_error(self.camera, "no_video", "no picture")
+            if not self.settings.file_loops:
+                raise RecordingOver
+
+    def _open(self) -> VideoStream:
+        if self.camera.source == "file":
+            return open_file(self.camera, self.settings, self.clock)
+        look_longer = self.last_cause in ("no_video", "broken_stream")
+        return open_rtsp(self.camera, self.settings, self.clock, look_longer)
+
+    def _packets(self, stream: VideoStream) -> Iterator[StreamPacket]:
+        if self.camera.source != "file":
+            yield from stream.packets()
+            return
+        if self._zero is None:
+            self._zero = Zero(self.clock.monotonic_ns(), self.clock.now_ns())
+        for packet in stream.file_packets(self._file_at_s, self._zero, self.ended):
+            self._file_at_s = max(self._file_at_s, packet.at_s + 0.04)
+            yield packet
+
+    def _offer(self, stream: VideoStream, packet: StreamPacket, sampler: Sampler) -> None:
+        want = sampler.offer(packet.packet.is_keyframe, packet.at_s)
+        if want is Want.PASS:
+            return
+        job = Job(stream, packet, want, sampler.keys_only)
+        with self._lock:
+            waiting = self._jobs
+            oldest_ns = waiting[0].packet.arrived_at_ns if waiting else packet.arrived_at_ns
+            slow = len(waiting) >= _JOBS_MAX or packet.arrived_at_ns - oldest_ns > _JOB_NS_MAX
+            if waiting and packet.packet.is_keyframe and (sampler.keys_only or slow):
+                # A key frame needs nothing before it: only the newest picture counts.
+                self._shed()
+            elif slow:
+                self._shed()
+                sampler.unchain()
+                return
+            waiting.append(job)
+        self._analyst.call(self)
+
+    def _shed(self) -> None:
+        self.outbox.count("frames_dropped", "slow", sum(job.want is Want.SAMPLE for job in self._jobs))
+        self._jobs.clear()
+
+    # From here on: the analyst's thread.
+    def next_job(self) -> Job | None:
+        with self._lock:
+            return self._jobs.popleft() if self._jobs else None
+
+    def look(self, job: Job) -> None:
+        """Decode, and tell what is seen where the picture is wanted."""
+        with job.stream.lock:
+            if job.stream.decoder is None:  # of an earlier connection
+                return
+            decoded = job.stream.decoder.decode(job.packet.packet, job.want, job.keys_only)
+        if decoded.corrupt:
+            self.outbox.count("frames_dropped", "corrupt")
+            self._tell(job.packet, *self._size, Picture.CORRUPT)
+        elif decoded.frame is not None:
+            self._pictured_ns = self.clock.monotonic_ns()
+            self._see(job.packet, decoded.frame)
+
+    def _see(self, packet: StreamPacket, frame: VideoFrame) -> None:
+        size = (frame.width, frame.height)
+        if size != self._size:
+            self._size = size
+            if self._signals is not None:
+                self._signals.reset()
+        jpeg = self._jpeg(frame) if self.settings.frames else None
+        if self._signals is None:
+            self._tell(packet, *size, Picture(0), jpeg=jpeg)
+            return
+        how = "AREA" if frame.width > WIDTH * _ROUGH_PIXELS else "BILINEAR"
+        grey = self._scaler.reformat(frame, width=WIDTH, height=HEIGHT, format="gray", interpolation=how).to_ndarray()
+        captured_ns, source = self._placed(packet)
+        seen = self._signals.read(grey.astype(np.uint8, copy=False), captured_ns)
+        self.picture = seen.picture
+        self._put(
+            Observation(
+                camera=self.camera.number,
+                captured_at_ns=captured_ns,
+                arrived_at_ns=packet.arrived_at_ns,
+                time_source=source,
+                width=min(size[0], 65_535),
+                height=min(size[1], 65_535),
+                picture=seen.picture,
+                foreground=seen.foreground,
+                sharpness=seen.sharpness,
+                brightness=seen.brightness,
+                foreground_grid=seen.foreground_grid,
+                flow_grid=seen.flow_grid,
+                jpeg=jpeg,
+            )
+        )
+
+    def _tell(self, packet: StreamPacket, width: int, height: int, picture: Picture, jpeg: bytes | None = None) -> None:
+        captured_ns, source = self._placed(packet)
+        self.picture = int(picture)
+        size = min(width, 65_535), min(height, 65_535)
+        number, arrived_ns = self.camera.number, packet.arrived_at_ns
+        self._put(Observation(number, captured_ns, arrived_ns, source, *size, int(picture), jpeg=jpeg))
+
+    def _put(self, observation: Observation) -> None:
+        self.last_frame_at_ns = observation.arrived_at_ns
+        self.outbox.put(observation)
+
+    def _placed(self, packet: StreamPacket) -> tuple[int, TimeSource]:
+        if self.camera.source == "file":
+            assert packet.camera_at_ns is not None
+            return packet.camera_at_ns, TimeSource.FILE
+        self._line, captured_ns, source = place(self._line, packet.camera_at_ns, packet.arrived_at_ns)
+        self.offset_ns = self._line.offset_ns
+        return captured_ns, source
+
+    def _jpeg(self, frame: VideoFrame) -> bytes | None:
+        width = min(self.settings.frame_width_px, frame.width)
+        height = max(2, round(frame.height * width / frame.width) & ~1)
+        scaled = self._jpeg_scaler.reformat(frame, width=width, height=height, format="bgr24", interpolation="AREA")
+        good, data = cv2.imencode(".jpg", scaled.to_ndarray(), [cv2.IMWRITE_JPEG_QUALITY, self.settings.frame_quality])
+        return data.tobytes() if good else None

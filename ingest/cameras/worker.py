@@ -1,0 +1,152 @@
+"""
+The child process: some cameras, a thread each, one analyst. It ends when it is told to, or when its parent is gone.
+
+It takes itself down when a camera holds it in a call that should long have returned: a thread cannot be killed, a
+process can. An alarm of the kernel does it where even that is not possible any more.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from types import FrameType
+
+import av.logging
+
+from ingest.cameras.analyst import Analyst
+from ingest.cameras.danger import Danger
+from ingest.cameras.district import Camera
+from ingest.cameras.observation import Observation
+from ingest.cameras.outbox import Outbox
+from ingest.cameras.reader import Reader, Status
+from ingest.cameras.settings import IngestSettings
+from ingest.cameras.video_reader import VideoReader
+from ingest.clock import NS_PER_S, Clock, SystemClock
+
+EXIT_HUNG = 70
+_BEAT_S = 1.0
+_BATCH_S = 0.02
+_STOP_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    slot: int
+    camera: Camera
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    pass
+
+
+Order = Add | Remove | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a worker tells; statuses and counts come with each beat."""
+
+    observations: list[Observation] = field(default_factory=list)
+    statuses: list[Status] | None = None
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+def run_worker(connection: Connection, settings: IngestSettings, danger: Danger) -> None:
+    """The process's main function."""
+    av.logging.set_level(None)  # its lines hold addresses with passwords
+    worker = Worker(connection, settings, danger, SystemClock())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.signal(signal.SIGTERM, worker.on_signal)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    worker.run()
+    # Threads that still wait for a dead camera must not hold the process.
+    os._exit(0)
+
+
+class Worker:
+    def __init__(self, connection: Connection, settings: IngestSettings, danger: Danger, clock: Clock) -> None:
+        self._connection, self._settings, self._danger, self._clock = connection, settings, danger, clock
+        self._outbox = Outbox(settings.observations_per_worker_max)
+        self._analyst = Analyst(clock, danger)
+        self._readers: dict[int, Reader] = {}
+        self._ended = threading.Event()
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._ended.set()
+
+    def run(self) -> None:
+        """Obey until told to stop, then close every camera's session."""
+        self._analyst.start()
+        sender = threading.Thread(target=self._send, name="sender", daemon=True)
+        sender.start()
+        while not self._ended.is_set():
+            signal.alarm(2 * max(1, int(self._settings.heartbeat_s_max)))
+            try:
+                while self._connection.poll(0.25) and not self._ended.is_set():
+                    self._obey(self._connection.recv())
+            except (EOFError, OSError):
+                break
+            self._check()
+        self._ended.set()
+        self._stop()
+
+    def _obey(self, order: Order) -> None:
+        if isinstance(order, Stop):
+            self._ended.set()
+        elif isinstance(order, Remove):
+            reader = self._readers.pop(order.slot, None)
+            if reader is not None:
+                reader.end()
+        else:
+            self._readers[order.slot] = reader = self._reader(order.camera, order.slot)
+            reader.start(order.wait_s)
+
+    def _reader(self, camera: Camera, slot: int) -> Reader:
+        parts = camera, slot, self._settings, self._clock, self._outbox, self._danger
+        return VideoReader(*parts, self._analyst)
+
+    def _check(self) -> None:
+        """End the process, with the culprit named, where a call hangs."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._analyst.beat_ns > self._settings.heartbeat_s_max / 2 * NS_PER_S:
+            os._exit(EXIT_HUNG)  # the culprit is in the decoder
+        for slot, reader in self._readers.items():
+            busy_until_ns = reader.busy_until_ns
+            if busy_until_ns is not None and now_ns > busy_until_ns:
+                self._danger.decoding(slot)
+                os._exit(EXIT_HUNG)
+
+    def _send(self) -> None:
+        beat_ns = 0
+        try:
+            while not self._ended.is_set():
+                observations = self._outbox.take(0.2)
+                now_ns = self._clock.monotonic_ns()
+                if now_ns - beat_ns >= _BEAT_S * NS_PER_S:
+                    beat_ns = now_ns
+                    statuses = [reader.status() for reader in list(self._readers.values())]
+                    self._connection.send(Report(observations, statuses, self._outbox.take_counts()))
+                elif observations:
+                    self._connection.send(Report(observations))
+                self._ended.wait(_BATCH_S)
+        except OSError:
+            self._ended.set()  # the parent is gone
+
+    def _stop(self) -> None:
+        signal.alarm(int(_STOP_S) + 5)
+        until_ns = self._clock.monotonic_ns() + int(_STOP_S * NS_PER_S)
+        for reader in self._readers.values():
+            reader.end()
+        for reader in self._readers.values():
+            reader.join(max(0.0, (until_ns - self._clock.monotonic_ns()) / NS_PER_S))
+        self._analyst.end()
