@@ -8,6 +8,9 @@ const SOON_MS = 15_000;
 /** `running` with time in hand, `soon` with little, `breached` while unmet, `met` in time, `late` met after the target. */
 export type ClockStand = 'running' | 'soon' | 'breached' | 'met' | 'late';
 
+/** Whether the target was passed before it was met. */
+export const isOver = (stand: ClockStand): boolean => stand === 'breached' || stand === 'late';
+
 export interface ClockReading {
   stand: ClockStand;
   apart_ms: number; // between target and now, or target and met; never negative

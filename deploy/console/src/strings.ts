@@ -95,10 +95,11 @@ export const text = {
     persons: 'persons',
   },
   clocks: {
-    met: (after: string) => `met ${after} early`,
-    met_late: (by: string) => `LATE by ${by}`,
-    left: (left: string) => `${left} left`,
-    breached: (by: string) => `BREACHED +${by}`,
+    running: 'left',
+    soon: 'left',
+    breached: 'BREACHED',
+    met: 'met in time',
+    late: 'met LATE',
   },
   notices: {
     conflict: (title: string, who: string, what: string, when: string) => `${title}: ${who} ${what} it at ${when}.`,

@@ -112,12 +112,15 @@ export class DistrictMap {
     this.map.fitBounds(bounds, { padding: this.padding(), maxZoom: 18, animate, duration: 700 });
   }
 
-  flyTo(place: Place): void {
+  /** Fly to a place; `covered_px` on the right is hidden by the details. */
+  flyTo(place: Place, covered_px: number): void {
+    const { clientWidth } = this.map.getContainer();
+    const padding = this.padding();
     const metres_lat = Math.max(60, place.radius_m * 3);
     const d_lat = metres_lat / 111_320;
     const d_lon = d_lat / Math.cos((place.lat * Math.PI) / 180);
     this.map.fitBounds([place.lon - d_lon, place.lat - d_lat, place.lon + d_lon, place.lat + d_lat], {
-      padding: this.padding(),
+      padding: { top: padding, bottom: padding, left: padding, right: padding + (covered_px < clientWidth / 2 ? covered_px : 0) },
       maxZoom: 18,
       duration: 900,
       linear: false,

@@ -68,7 +68,8 @@ const layers: LayerSpecification[] = [
     id: 'camera-names',
     type: 'symbol',
     source: 'cameras',
-    minzoom: 15.5,
+    minzoom: 14.5,
+    filter: ['any', ['!=', ['get', 'group'], 'live'], ['>=', ['zoom'], 17.5]],
     layout: {
       'text-field': ['get', 'label'],
       'text-font': FONT,
