@@ -1,0 +1,24 @@
+"""
+The registry from files: cameras, zones and the points of calibrations, and how they become the next district.
+
+Every fault of a file is listed at once, by line and column, with the mend.
+"""
+
+from ingest.cameras.registry_cameras import read_cameras, read_points
+from ingest.cameras.registry_merge import merge
+from ingest.cameras.registry_rows import CameraRow, Rows, ZoneRow
+from ingest.cameras.registry_topics import read_district, read_registry, registry_drafts
+from ingest.cameras.registry_zones import read_zones
+
+__all__ = [
+    "CameraRow",
+    "Rows",
+    "ZoneRow",
+    "merge",
+    "read_cameras",
+    "read_district",
+    "read_points",
+    "read_registry",
+    "read_zones",
+    "registry_drafts",
+]

@@ -1,0 +1,162 @@
+"""Cameras and the points of their calibrations, from CSV or GeoJSON."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal, cast
+
+from ingest.cameras.district import PointPair
+from ingest.cameras.registry_fields import Fields, check_columns, quoted
+from ingest.cameras.registry_rows import CameraRow, Rows
+from ingest.cameras.registry_text import read_registry_text
+from ingest.errors import SettingsError, SettingsFaults, scrub
+
+_REQUIRED = ("id", "name", "site", "source", "url")
+_PLACE = ("lon", "lat")
+_OPTIONAL = ("sampling_period_s", "user", "password_file", "password_env", "calibration", "enabled")
+_POINT_COLUMNS = ("image_x", "image_y", "lon", "lat")
+_SCHEMES = {"rtsp": ("rtsp", "rtsps"), "file": ("file",), "onvif": ("rtsp", "rtsps", "http", "https", "mqtt", "mqtts")}
+# Some cameras take the password anywhere in the path: `/user=admin&password=...`.
+_PASSWORD_IN_PATH = re.compile(r"(pass(word|wd)?|pwd|token|secret)[=:]", re.IGNORECASE)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+def read_cameras(path: Path) -> Rows[CameraRow]:
+    """
+    The cameras of a CSV file, or of a GeoJSON file of points.
+
+    Raises:
+        SettingsFaults: all that is wrong in the file, by line and column.
+        SettingsError: the file cannot be read at all.
+    """
+    text = read_registry_text(path)
+    place = () if text.is_geojson else _PLACE
+    faults, warnings = check_columns(text, (*_REQUIRED, *_PLACE, *_OPTIONAL), (*_REQUIRED, *place))
+    rows: Rows[CameraRow] = Rows()
+    id_at: dict[str, str] = {}
+    if not faults:  # a missing column would be a fault of every row
+        for record in text.records:
+            fields = Fields(record)
+            row = _camera(fields, text.is_geojson)
+            check_once(fields, row.id, id_at)
+            faults += fields.faults
+            rows.append(row)
+    faults += text.faults
+    if not text.records and not faults:
+        faults.append(SettingsError(path.name, expected="cameras", got="a heading only", mend="Add a row a camera."))
+    if faults:
+        raise SettingsFaults(faults)
+    rows.warnings = (*warnings, *_same_streams(rows))
+    return rows
+
+
+def read_points(path: Path) -> tuple[PointPair, ...]:
+    """
+    The point pairs of a calibration, from a CSV file with the columns image_x, image_y (in [0, 1], y down), lon, lat.
+    Other columns are passed over.
+
+    Raises:
+        SettingsFaults: all that is wrong in the file, by line and column.
+        SettingsError: the file cannot be read at all.
+    """
+    text = read_registry_text(path)
+    faults, _ = check_columns(text, _POINT_COLUMNS, _POINT_COLUMNS)
+    points = []
+    for record in () if faults else text.records:
+        fields = Fields(record)
+        x, y = (_share(fields, column) for column in ("image_x", "image_y"))
+        lon, lat = fields.lon_lat()
+        points.append(PointPair(x, y, lon, lat))
+        faults += fields.faults
+    faults += text.faults
+    if not points and not faults:
+        faults.append(SettingsError(path.name, expected="points", got="a heading only", mend="Add a row a point."))
+    if faults:
+        raise SettingsFaults(faults)
+    return tuple(points)
+
+
+def check_once(fields: Fields, id_: str, id_at: dict[str, str]) -> None:
+    """A fault where the id came before; ids that differ in case only are one, since people read them aloud."""
+    first = id_at.setdefault(id_.lower(), fields.record.at)
+    if id_ and first != fields.record.at:
+        where = first.partition(" ")[2] or first
+        fields.fault("id", "an id of its own", f"{quoted(id_)} again, as on {where}", "Give one of the two another id.")
+
+
+def _camera(fields: Fields, is_geojson: bool) -> CameraRow:
+    source = cast(Literal["rtsp", "file", "onvif"], fields.choice("source", ("rtsp", "file", "onvif")))
+    lon, lat = _point(fields) if is_geojson else fields.lon_lat()
+    id_ = fields.identifier("id")
+    user, password_file, password_env = (fields.text(column) for column in ("user", "password_file", "password_env"))
+    if password_file and password_env:
+        fields.fault("password_env", "one place for the password", "two", "Leave password_file or password_env empty.")
+    if (password_file or password_env) and not user:
+        fields.fault("user", "the user whose password is named", "nothing", "Fill it in.")
+    if password_env and not _VARIABLE.fullmatch(password_env):
+        # What stands here may be the password itself: do not repeat it.
+        fields.fault("password_env", "the name of an environment variable", "something else", "Name the variable only.")
+    return CameraRow(
+        at=fields.record.at,
+        id=id_,
+        name=fields.text("name") or id_,
+        site=fields.identifier("site"),
+        source=source,
+        url=_url(fields, source),
+        lon=lon,
+        lat=lat,
+        sampling_period_s=fields.number("sampling_period_s", 0.04, 3600.0, default=1.0) or 1.0,
+        user=user,
+        password_file=password_file,
+        password_env=password_env,
+        calibration=fields.text("calibration", length_max=1000),
+        enabled=fields.flag("enabled", default=True),
+    )
+
+
+def _url(fields: Fields, source: str) -> str:
+    url = fields.text("url", required=True, length_max=1000)
+    if url is None:
+        return ""
+    scheme, colon, rest = url.partition("://")
+    has_user = "@" in re.split(r"[/?#]", rest, maxsplit=1)[0] or scrub(url) != url
+    if colon and (has_user or _PASSWORD_IN_PATH.search(url)):
+        fields.fault(
+            "url", "no credentials", "credentials in it", "Put them into user and password_file or password_env."
+        )  # fmt: skip
+    elif source == "file" and not colon:
+        return url
+    elif scheme.lower() not in _SCHEMES.get(source, (scheme.lower(),)) or not rest.strip("/"):
+        expected = " or ".join(f"{name}://..." for name in _SCHEMES[source])
+        got = quoted(f"{scheme}://...") if colon else "no scheme"
+        fields.fault("url", expected, got, "Take the stream's address from the camera's own page.")
+    return url
+
+
+def _point(fields: Fields) -> tuple[float, float]:
+    geometry = fields.record.geometry or {}
+    place = geometry.get("coordinates")
+    if geometry.get("type") != "Point" or not isinstance(place, list) or len(place) < 2:
+        fields.fault("geometry", "a Point", quoted(str(geometry.get("type"))), "Export a layer of points.")
+        return 0.0, 0.0
+    return fields.position("geometry", place[0], place[1])
+
+
+def _share(fields: Fields, column: str) -> float:
+    before = len(fields.faults)
+    share = fields.number(column, 0.0, 1.0)
+    if share is not None and share > 1.0 and len(fields.faults) > before:
+        fields.faults.pop()
+        length = "width" if column == "image_x" else "height"
+        fields.fault(column, "a share in [0, 1]", f"{share:g}", f"Divide pixels by the picture's {length}.")
+    return share or 0.0
+
+
+def _same_streams(rows: Rows[CameraRow]) -> list[str]:
+    first: dict[str, str] = {}
+    return [
+        f"{row.at}: url: the same stream as camera {first[row.url]}; people there would be counted twice."
+        for row in rows
+        if first.setdefault(row.url, row.id) != row.id
+    ]
