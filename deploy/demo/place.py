@@ -16,6 +16,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+ZoneClass = Literal["open", "queue", "exit_route", "platform", "carriageway"]
 
 ORIGIN_LON, ORIGIN_LAT = 0.0, 51.5
 HALF_WIDTH_M, HALF_DEPTH_M = 24.0, 18.0  # the open square, from facade to facade
@@ -45,7 +46,7 @@ class Area:
     id: str
     name: str
     site: str
-    zone_class: Literal["open", "queue", "exit_route", "platform", "carriageway"]
+    zone_class: ZoneClass
     safe_capacity: int
     west: float
     south: float

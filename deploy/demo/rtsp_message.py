@@ -19,6 +19,7 @@ REASONS = {
     455: "Method Not Valid in This State",
     461: "Unsupported Transport",
     501: "Not Implemented",
+    503: "Service Unavailable",
 }
 HEADER_BYTES_MAX = 16_384
 
