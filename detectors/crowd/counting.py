@@ -1,0 +1,135 @@
+"""
+Persons of a tick in each view, counted from foot points, or estimated from foreground.
+
+A foot point is the middle of a box's lower edge. It is taken to the ground and counted in every zone that it lies in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.district_view import DistrictView
+from detectors.geometry.homography import Bools, Floats, Ints
+from ingest.schema.tick import F32, U8, ObjectClass, Tick
+
+_NOWHERE_M = 1e300  # finite, so that arithmetic with it makes no NaN
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outlines:
+    """
+    The seen part of the zone of each of V views, as up to E edges that all point upwards: a foot point on a border that
+    two zones share is then in exactly one of them, whichever way their rings turn.
+    """
+
+    homography: Floats  # (V, 9)
+    whole: Bools  # (V,) not calibrated: everybody in the picture counts
+    low: Floats  # (V, E) y of an edge's lower end; beyond all ground where there is no edge
+    high: Floats  # (V, E) y of its upper end
+    start: Floats  # (V, E) x of its lower end
+    slope: Floats  # (V, E) x per y
+
+
+def outlines(district: DistrictView) -> Outlines:
+    """The outlines of the views of a partition."""
+    edges = [_upward_edges(view.seen) if view.homography is not None else np.empty((0, 4)) for view in district.views]
+    count = max((len(each) for each in edges), default=0)
+    table = np.full((4, len(edges), count), 0.0)
+    table[:2] = _NOWHERE_M
+    for view, each in enumerate(edges):  # once for a district
+        table[0, view, : len(each)] = each[:, 1]
+        table[1, view, : len(each)] = each[:, 3]
+        table[2, view, : len(each)] = each[:, 0]
+        table[3, view, : len(each)] = (each[:, 2] - each[:, 0]) / (each[:, 3] - each[:, 1])
+    flat = [np.zeros(9) if view.homography is None else view.homography.reshape(9) for view in district.views]
+    return Outlines(
+        homography=np.array(flat, np.float64).reshape(-1, 9),
+        whole=np.array([view.homography is None for view in district.views], np.bool_),
+        low=table[0],
+        high=table[1],
+        start=table[2],
+        slope=table[3],
+    )
+
+
+def pairs(district: DistrictView, camera_row: Ints) -> tuple[Ints, Ints]:
+    """
+    Each frame with each view of its camera.
+
+    Args:
+        camera_row: (N,) row of the camera of each frame, >= 0.
+
+    Returns:
+        (Q,) the frame and (Q,) the view of each pair.
+    """
+    first = district.view_start[camera_row]
+    count = district.view_start[camera_row + 1] - first
+    frame = np.repeat(np.arange(len(camera_row)), count)
+    return frame, np.arange(len(frame)) + np.repeat(first - np.cumsum(count) + count, count)
+
+
+def persons_in_views(views: Outlines, tick: Tick, frame: Ints, view: Ints, confidence_min: float) -> Ints:
+    """
+    Persons in the zone of each pair of a frame and a view.
+
+    Args:
+        frame: (Q,) row of the tick.
+        view: (Q,) row of the view.
+        confidence_min: objects below it do not count; those of unknown confidence do.
+
+    Returns:
+        (Q,) whole numbers; they do not depend on the order of the objects.
+    """
+    person = (tick.object_class == ObjectClass.PERSON) & ~(tick.object_confidence < confidence_min)
+    first = tick.object_start[frame]
+    count = tick.object_start[frame + 1] - first
+    pair = np.repeat(np.arange(len(frame)), count)
+    row = np.arange(len(pair)) + np.repeat(first - np.cumsum(count) + count, count)
+    kept = person[row]
+    pair, row = pair[kept], row[kept]
+    box = tick.object_box[row].astype(np.float64)
+    counted = _stands_in(views, view[pair], box[:, 0] + box[:, 2] / 2.0, box[:, 1] + box[:, 3])
+    return np.bincount(pair[counted], minlength=len(frame))
+
+
+def persons_from_foreground(cell_person_share: F32, foreground_grid: U8, frame: Ints, view: Ints) -> Floats:
+    """
+    Persons in the zone of each pair, from the share of each cell of the picture that is foreground.
+
+    Args:
+        cell_person_share: (V, 144) persons that a cell stands for when all of it is foreground.
+        foreground_grid: (N, 9, 16) 255 is all of a cell.
+
+    Returns:
+        (Q,)
+    """
+    share = foreground_grid.reshape(len(foreground_grid), -1)[frame].astype(np.float32)
+    share *= cell_person_share[view]
+    persons: Floats = share.sum(axis=1, dtype=np.float64) / 255.0
+    return persons
+
+
+def _stands_in(views: Outlines, view: Ints, x: Floats, y: Floats) -> Bools:
+    """(P,) whether the point (x, y) of the picture stands on the seen part of the zone of its view; even-odd."""
+    h = views.homography[view].T
+    weight = h[6] * x + h[7] * y + h[8]
+    ahead = weight > 0.0
+    scale = 1.0 / np.where(ahead, weight, 1.0)
+    east = ((h[0] * x + h[1] * y + h[2]) * scale)[:, None]
+    north = ((h[3] * x + h[4] * y + h[5]) * scale)[:, None]
+    low = views.low[view]
+    level = (low <= north) & (north < views.high[view])
+    crossed = level & (east < views.start[view] + views.slope[view] * (north - low))
+    odd = np.bitwise_xor.reduce(crossed, axis=1) if crossed.shape[1] else np.zeros(len(view), np.bool_)
+    inside: Bools = (odd & ahead) | views.whole[view]
+    return inside
+
+
+def _upward_edges(rings: tuple[Floats, ...]) -> Floats:
+    """(E, 4) x, y of the lower and of the upper end of each edge of the rings (V, 2); level edges are left out."""
+    edges = np.concatenate([np.concatenate([ring, np.roll(ring, -1, axis=0)], axis=1) for ring in rings])
+    edges = edges[edges[:, 1] != edges[:, 3]]
+    upward: Floats = np.where((edges[:, 1] < edges[:, 3])[:, None], edges, edges[:, [2, 3, 0, 1]])
+    return upward

@@ -1,0 +1,268 @@
+"""
+How many persons stand in each zone, how dense, and how far that can be trusted.
+
+Each view (a camera on a zone) keeps its last count and when it was; what is older than `stale_s` is unknown, not zero.
+Views of one zone are joined by density over the area that they see, never by matching people: two cameras on the same
+ground agree, two on different parts add up.
+
+The number of persons is the count over the recall p of boxes, with the interval
+    n +- 1.96 sqrt(count (1 - p) + count^2 s_p^2 / p^2) / p.
+Source: the count is a sum of independent finds (Poisson binomial); s_p is the uncertainty of p, by the delta method.
+Above `boxes_per_m2_max` people hide one another, and the count is a lower bound. Without boxes, the foreground stands
+in: right within a stated factor, and marked degraded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from detectors import columns
+from detectors.crowd.counting import Outlines, outlines, pairs, persons_from_foreground, persons_in_views
+from detectors.district_view import DistrictView
+from detectors.geometry.homography import Bools, Floats, Ints
+from detectors.newest import NOT_YET, newest, put
+from ingest.schema.tick import F32, GRID_COLUMNS, GRID_ROWS, Picture, Tick
+
+BLIND = Picture.CORRUPT | Picture.FROZEN | Picture.DARK | Picture.COVERED
+READS = (
+    "camera", "captured_at_ns", "picture", "brightness", "grid_known", "foreground_grid",
+    "objects_known", "object_start", "object_class", "object_confidence", "object_box",
+)  # fmt: skip
+_SAMPLES_MISSED_MAX = 3
+_SIGMAS_95 = 1.96
+
+Share = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
+
+
+class OccupancySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    confidence_min: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.3
+    recall: Share = 0.9  # share of the persons that boxes find
+    recall_sd: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.05  # how uncertain that is
+    boxes_per_m2_max: Annotated[float, msgspec.Meta(gt=0.0)] = 1.0  # above it, boxes are a lower bound
+    foreground_factor: Annotated[float, msgspec.Meta(ge=1.0)] = 2.5  # an estimate from foreground is right within it
+    coverage_min: Share = 0.5  # share of a zone that must be seen before the rest is taken to be alike
+    stale_s: Annotated[float, msgspec.Meta(gt=0.0)] = 10.0  # or three sampling periods of the camera, if longer
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    settings: OccupancySettings
+    district: DistrictView
+    outlines: Outlines
+    cell_person_share: F32  # (V, 144)
+    seen_area_m2: Floats  # (V,)
+    area_error: Floats  # (V,) relative, 1 sigma
+    view_stale_ns: Ints  # (V,)
+    camera_stale_ns: Ints  # (C,)
+    area_m2: Floats  # (Z,)
+    safe_capacity: Floats  # (Z,) NaN where there is none
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """The last count of each of V views."""
+
+    boxes: Ints  # (V,) persons counted
+    boxes_ns: Ints  # (V,) when; NOT_YET before the first
+    foreground: Floats  # (V,) persons estimated
+    foreground_ns: Ints  # (V,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """Whether each of C cameras could see, when its picture was last looked at."""
+
+    blind: Bools  # (C,)
+    looked_ns: Ints  # (C,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    views: Views
+    sight: Sight
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Occupancy:
+    """Z zones at one moment. Numbers of a zone that is not known are NaN."""
+
+    known: Bools  # (Z,) a count that is not stale
+    observed_at_ns: Ints  # (Z,) the newest count, stale or not; NOT_YET before the first
+    broken: Bools  # (Z,) nothing of before this tick is fresh any more
+    before_ns: Ints  # (Z,) the newest count before this tick
+    persons: Floats  # (Z,)
+    low: Floats  # (Z,) 95 %; only persons that were seen
+    high: Floats  # (Z,) 95 %; infinite where `persons` is a lower bound
+    per_m2: Floats  # (Z,) over the part that is seen
+    per_m2_low: Floats  # (Z,)
+    use: Floats  # (Z,) persons over safe capacity; NaN without one
+    use_low: Floats  # (Z,)
+    seen_share: Floats  # (Z,) of the area, at most 1
+    by_boxes: Bools  # (Z,) else by foreground
+    degraded: Bools  # (Z,)
+    views_used: Bools  # (V,)
+    recall: float  # of boxes
+
+
+def prepare(settings: OccupancySettings, district: DistrictView) -> Prepared:
+    views = district.views
+    seen_area_m2 = np.array([view.seen_area_m2 for view in views], np.float64)
+    noise_m = np.array([view.noise_m for view in views], np.float64)
+    # A side of sqrt(area) is uncertain by sqrt 2 noise, the area twice as much, relatively; whole pictures are not cut.
+    error = np.where(np.isfinite(noise_m), 2.0 * np.sqrt(2.0) * noise_m / np.sqrt(seen_area_m2), 0.0)
+    period_s = np.array([camera.sampling_period_s for camera in district.cameras], np.float64)
+    camera_stale_ns = (np.maximum(settings.stale_s, _SAMPLES_MISSED_MAX * period_s) * 1e9).astype(np.int64)
+    capacity = [np.nan if zone.safe_capacity is None else zone.safe_capacity for zone in district.zones]
+    shares = np.array([view.cell_person_share.reshape(-1) for view in views], np.float32)
+    return Prepared(
+        settings=settings,
+        district=district,
+        outlines=outlines(district),
+        cell_person_share=shares.reshape(len(views), GRID_ROWS * GRID_COLUMNS),
+        seen_area_m2=seen_area_m2,
+        area_error=np.minimum(error, 1.0),
+        view_stale_ns=camera_stale_ns[district.view_camera],
+        camera_stale_ns=camera_stale_ns,
+        area_m2=district.area_m2,
+        safe_capacity=np.array(capacity, np.float64),
+    )
+
+
+def initial(prepared: Prepared) -> State:
+    views, cameras = len(prepared.district.views), len(prepared.district.cameras)
+    not_yet = np.full(views, NOT_YET, np.int64)
+    return State(
+        Views(np.zeros(views, np.int64), not_yet, np.zeros(views), not_yet),
+        Sight(np.zeros(cameras, np.bool_), np.full(cameras, NOT_YET, np.int64)),
+    )
+
+
+def observe(prepared: Prepared, state: State, tick: Tick, camera_row: Ints, at_ns: int) -> State:
+    """
+    The state after the frames of a tick. A covered, dark, frozen or corrupt picture counts nobody, and neither do boxes
+    that were found elsewhere in the pictures of a camera that was last seen so.
+
+    Args:
+        camera_row: (N,) row of each frame's camera, -1 for a frame that does not count.
+        at_ns: no frame is newer.
+    """
+    frames = np.flatnonzero(camera_row >= 0)
+    if not len(frames):
+        return state
+    cameras, captured_ns = camera_row[frames], np.minimum(tick.captured_at_ns[frames], at_ns)
+    flagged = (tick.picture[frames] & BLIND) != 0
+    looked = flagged | ~np.isnan(tick.brightness[frames])
+    sight = state.sight
+    if looked.any():
+        sight = _look(sight, cameras[looked], captured_ns[looked], flagged[looked])
+    blind = sight.blind & (at_ns - sight.looked_ns <= prepared.camera_stale_ns)
+    good = ~flagged & (looked | ~blind[cameras])
+    with_boxes = good & tick.objects_known[frames]
+    with_foreground = good & tick.grid_known[frames] & ~tick.objects_known[frames]
+    views = state.views
+    if with_boxes.any():
+        pair, view = pairs(prepared.district, cameras[with_boxes])
+        frame = frames[with_boxes][pair]
+        count = persons_in_views(prepared.outlines, tick, frame, view, prepared.settings.confidence_min)
+        kept = newest(view, captured_ns[with_boxes][pair], count, views.boxes_ns)
+        views = replace(
+            views,
+            boxes=put(views.boxes, count, kept),
+            boxes_ns=put(views.boxes_ns, captured_ns[with_boxes][pair], kept),
+        )
+    if with_foreground.any():
+        pair, view = pairs(prepared.district, cameras[with_foreground])
+        frame = frames[with_foreground][pair]
+        estimate = persons_from_foreground(prepared.cell_person_share, tick.foreground_grid, frame, view)
+        kept = newest(view, captured_ns[with_foreground][pair], estimate, views.foreground_ns)
+        views = replace(
+            views,
+            foreground=put(views.foreground, estimate, kept),
+            foreground_ns=put(views.foreground_ns, captured_ns[with_foreground][pair], kept),
+        )
+    return State(views, sight)
+
+
+def measure(prepared: Prepared, before: State, state: State, at_ns: int) -> Occupancy:
+    """The occupancy at a moment, from the state before its tick and the state after it."""
+    district, settings, views = prepared.district, prepared.settings, state.views
+    zones, zone_of = len(district.zones), district.view_zone
+    boxes_fresh = at_ns - views.boxes_ns <= prepared.view_stale_ns
+    foreground_fresh = at_ns - views.foreground_ns <= prepared.view_stale_ns
+    by_boxes = np.bincount(zone_of[boxes_fresh], minlength=zones) > 0
+    used = boxes_fresh | (foreground_fresh & ~by_boxes[zone_of])
+    area_used_m2 = np.where(used, prepared.seen_area_m2, 0.0)
+    found = np.where(boxes_fresh, views.boxes, views.foreground)
+    seen_m2 = np.bincount(zone_of, area_used_m2, zones)
+    known = seen_m2 > 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        covered_m2 = np.minimum(seen_m2, prepared.area_m2)
+        count = np.bincount(zone_of, np.where(used, found, 0.0), zones) * (covered_m2 / seen_m2)
+        area_error = np.bincount(zone_of, area_used_m2 * prepared.area_error, zones) / seen_m2
+        seen, low, high = _interval(settings, count, by_boxes)
+        per_m2 = seen / covered_m2
+        hidden = by_boxes & (per_m2 > settings.boxes_per_m2_max)
+        below = np.hypot(seen - low, _SIGMAS_95 * area_error * seen) / covered_m2
+        seen_share = covered_m2 / prepared.area_m2
+        partial = seen_share < settings.coverage_min
+        persons = np.where(partial, seen, seen / seen_share)
+        use, use_low = persons / prepared.safe_capacity, low / prepared.safe_capacity
+    old_fresh = at_ns - np.maximum(before.views.boxes_ns, before.views.foreground_ns) <= prepared.view_stale_ns
+    return Occupancy(
+        known=known,
+        observed_at_ns=_newest_of_zone(views, zone_of, zones),
+        broken=np.bincount(zone_of[old_fresh], minlength=zones) == 0,
+        before_ns=_newest_of_zone(before.views, zone_of, zones),
+        persons=persons,
+        low=low,
+        high=np.where(hidden, np.inf, high / seen_share),
+        per_m2=per_m2,
+        per_m2_low=np.maximum(per_m2 - below, 0.0),
+        use=use,
+        use_low=use_low,
+        seen_share=np.where(known, seen_share, 0.0),
+        by_boxes=by_boxes,
+        degraded=known & (~by_boxes | hidden | partial),
+        views_used=used,
+        recall=settings.recall,
+    )
+
+
+def save(prepared: Prepared, state: State) -> tuple[bytes, bytes]:
+    district = prepared.district
+    return columns.save(district.view_ids, state.views), columns.save(district.camera_ids, state.sight)
+
+
+def restore(prepared: Prepared, views: bytes, sight: bytes) -> State:
+    """
+    Raises:
+        RecordError: the bytes are not whole.
+    """
+    district, blank = prepared.district, initial(prepared)
+    return State(
+        columns.restore(district.view_ids, blank.views, views), columns.restore(district.camera_ids, blank.sight, sight)
+    )
+
+
+def _interval(settings: OccupancySettings, count: Floats, by_boxes: Bools) -> tuple[Floats, Floats, Floats]:
+    """(Z,) persons, low and high in the seen part."""
+    p, factor = settings.recall, settings.foreground_factor
+    half = _SIGMAS_95 * np.sqrt(count * (1.0 - p) + (count * settings.recall_sd / p) ** 2) / p
+    seen = np.where(by_boxes, count / p, count)
+    low = np.where(by_boxes, np.maximum(seen - half, 0.0), seen / factor)
+    return seen, low, np.where(by_boxes, seen + half, seen * factor)
+
+
+def _look(sight: Sight, camera: Ints, captured_ns: Ints, flagged: Bools) -> Sight:
+    kept = newest(camera, captured_ns, flagged, sight.looked_ns)
+    return Sight(put(sight.blind, flagged, kept), put(sight.looked_ns, captured_ns, kept))
+
+
+def _newest_of_zone(views: Views, zone_of: Ints, zones: int) -> Ints:
+    newest = np.full(zones, NOT_YET, np.int64)
+    np.maximum.at(newest, zone_of, np.maximum(views.boxes_ns, views.foreground_ns))
+    return newest

@@ -1,0 +1,234 @@
+"""
+`health.stream`: a camera that shows nothing, or nothing that can be used.
+
+    stalled   no frame for 10 s (or five sampling periods) although ticks come, also when none ever came
+    frozen, covered, dark, corrupt    its pictures are flagged so, and stay so
+
+A notice; amber where the camera looks at a crowd: a zone that was last known at half of its safe capacity, or at 1.5
+persons/m2. One condition a camera: of several troubles the first of the list is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from detectors import columns, onset
+from detectors.crowd.occupancy import Occupancy
+from detectors.detector import Condition, Moment
+from detectors.district_view import DistrictView
+from detectors.geometry.homography import Bools, Floats, Ints
+from detectors.newest import NOT_YET, newest, put
+from ingest.schema.finding import Level, Phase
+from ingest.schema.tick import Picture, Tick
+
+TROUBLES = ("stalled", "frozen", "covered", "dark", "corrupt")
+_FLAGS = np.array([Picture.FROZEN, Picture.COVERED, Picture.DARK, Picture.CORRUPT], np.int64)
+_SAMPLES_MISSED_MAX = 5
+
+Seconds = Annotated[float, msgspec.Meta(gt=0.0)]
+
+
+class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    stalled_s: Seconds = 10.0  # without a frame; or five sampling periods of the camera, if longer
+    frozen_s: Seconds = 10.0
+    covered_s: Seconds = 10.0
+    dark_s: Seconds = 60.0
+    corrupt_s: Seconds = 10.0
+    release_s: Seconds = 3.0  # of good pictures, before it is over
+    crowd_use: Annotated[float, msgspec.Meta(gt=0.0)] = (
+        0.5  # of the safe capacity, from which on a blind camera is amber
+    )
+    crowd_per_m2: Annotated[float, msgspec.Meta(gt=0.0)] = 1.5
+    tick_gap_s: Seconds = 2.0  # more time than this without a tick is nobody's silence: nobody looked
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    settings: StreamSettings
+    district: DistrictView
+    rule: onset.Rule
+    stalled_ns: Ints  # (C,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Streams:
+    """C cameras."""
+
+    silent_ns: Ints  # (C,) without a frame, while ticks came
+    seen_ns: Ints  # (C,) the last frame; NOT_YET before the first
+    looked_ns: Ints  # (C,) the last frame whose picture was looked at
+    trouble: Ints  # (C,) as last told, index in TROUBLES; -1 where none is
+    over_crowd: Bools  # (C,) told as amber
+    told_ns: Ints  # (C,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crowd:
+    """What was last known of each of Z zones; NaN before the first time."""
+
+    use: Floats  # (Z,)
+    per_m2: Floats  # (Z,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    onset: onset.State  # (C, 5)
+    streams: Streams
+    crowd: Crowd
+
+
+class Stream:
+    name = "health.stream"
+    version = 1
+    reads = ("camera", "captured_at_ns", "picture", "brightness")
+    settings = StreamSettings
+
+    def prepare(self, settings: StreamSettings, district: DistrictView) -> Prepared:
+        period_s = np.array([camera.sampling_period_s for camera in district.cameras], np.float64)
+        held_s = np.array([0.0, settings.frozen_s, settings.covered_s, settings.dark_s, settings.corrupt_s])
+        return Prepared(
+            settings=settings,
+            district=district,
+            rule=onset.Rule(
+                hold_ns=(held_s * 1e9).astype(np.int64),
+                release_ns=np.full(len(TROUBLES), int(settings.release_s * 1e9), np.int64),
+                gap_ns=int(settings.release_s * 1e9),
+            ),
+            stalled_ns=(np.maximum(settings.stalled_s, _SAMPLES_MISSED_MAX * period_s) * 1e9).astype(np.int64),
+        )
+
+    def initial(self, prepared: Prepared) -> State:
+        cameras, zones = len(prepared.district.cameras), len(prepared.district.zones)
+        zero, not_yet = np.zeros(cameras, np.int64), np.full(cameras, NOT_YET, np.int64)
+        return State(
+            onset.blank(cameras, len(TROUBLES)),
+            Streams(zero, not_yet, not_yet, np.full(cameras, -1, np.int64), np.zeros(cameras, np.bool_), zero),
+            Crowd(np.full(zones, np.nan), np.full(zones, np.nan)),
+        )
+
+    def step(self, prepared: Prepared, state: State, moment: Moment, tick: Tick) -> tuple[State, Sequence[Condition]]:
+        crowd = _crowd(state.crowd, moment.occupancy)
+        before = state.streams
+        silent_ns, seen_ns = _silence(prepared, before, moment, tick)
+        looked_ns, looked, flagged = _flags(before.looked_ns, moment, tick)
+        over = np.concatenate([(silent_ns >= prepared.stalled_ns)[:, None], flagged], axis=1)
+        observed = np.repeat(looked[:, None], len(TROUBLES), axis=1)
+        observed[:, 0] = True
+        at_ns = np.repeat(looked_ns[:, None], len(TROUBLES), axis=1)
+        at_ns[:, 0] = moment.at_ns
+        risen = onset.step(prepared.rule, state.onset, at_ns, observed, over, ~over)
+        raised: Bools = risen.raised.any(axis=1)
+        trouble = np.where(raised, risen.raised.argmax(axis=1), -1)
+        # Once amber it stays so to its end: what the blind camera would show is not known.
+        over_crowd = raised & (before.over_crowd | _over_crowd(prepared, crowd))
+        lasts = raised & (moment.at_ns - before.told_ns >= moment.update_ns)
+        due = (trouble != before.trouble) | (over_crowd != before.over_crowd) | lasts
+        told_ns = np.where(due & raised, moment.at_ns, before.told_ns)
+        after = State(risen, Streams(silent_ns, seen_ns, looked_ns, trouble, over_crowd, told_ns), crowd)
+        conditions = [
+            _condition(self, prepared, after, int(camera), moment.at_ns, None)
+            if raised[camera]
+            else _condition(self, prepared, state, int(camera), moment.at_ns, Phase.CLEARED)
+            for camera in np.flatnonzero(due)
+        ]
+        return after, conditions
+
+    def save(self, prepared: Prepared, state: State) -> bytes:
+        cameras, zones = prepared.district.camera_ids, prepared.district.zone_ids
+        saved = [
+            columns.save(cameras, state.onset),
+            columns.save(cameras, state.streams),
+            columns.save(zones, state.crowd),
+        ]
+        return msgspec.msgpack.encode(saved)
+
+    def restore(self, prepared: Prepared, snapshot: bytes) -> State:
+        cameras, zones = prepared.district.camera_ids, prepared.district.zone_ids
+        blank = self.initial(prepared)
+        risen, streams, crowd = columns.parts(snapshot, 3)
+        return State(
+            columns.restore(cameras, blank.onset, risen),
+            columns.restore(cameras, blank.streams, streams),
+            columns.restore(zones, blank.crowd, crowd),
+        )
+
+
+def _silence(prepared: Prepared, streams: Streams, moment: Moment, tick: Tick) -> tuple[Ints, Ints]:
+    """(C,) how long each camera has been silent, and (C,) its newest frame."""
+    here = moment.camera_row >= 0
+    row, captured_ns = moment.camera_row[here], np.minimum(tick.captured_at_ns[here], moment.at_ns)
+    silent_ns = streams.silent_ns + min(moment.elapsed_ns, int(prepared.settings.tick_gap_s * 1e9))
+    silent_ns[row] = 0
+    seen_ns = streams.seen_ns.copy()
+    np.maximum.at(seen_ns, row, captured_ns)
+    return silent_ns, seen_ns
+
+
+def _flags(looked_ns: Ints, moment: Moment, tick: Tick) -> tuple[Ints, Bools, Bools]:
+    """(C,) when each picture was last looked at, (C,) whether it was in this tick, and (C, 4) its flags then."""
+    known = (moment.camera_row >= 0) & ((tick.picture != 0) | ~np.isnan(tick.brightness))
+    row, picture = moment.camera_row[known], tick.picture[known].astype(np.int64)
+    captured_ns = np.minimum(tick.captured_at_ns[known], moment.at_ns)
+    kept = newest(row, captured_ns, picture, looked_ns)
+    looked = np.zeros(len(looked_ns), np.bool_)
+    looked[kept[0]] = True
+    flags = put(np.zeros(len(looked_ns), np.int64), picture, kept)
+    return put(looked_ns, captured_ns, kept), looked, (flags[:, None] & _FLAGS) != 0
+
+
+def _crowd(crowd: Crowd, occupancy: Occupancy) -> Crowd:
+    known = occupancy.known
+    return Crowd(np.where(known, occupancy.use, crowd.use), np.where(known, occupancy.per_m2, crowd.per_m2))
+
+
+def _over_crowd(prepared: Prepared, crowd: Crowd) -> Bools:
+    """(C,) whether a camera looks at a zone in which there is, or was last, a crowd."""
+    settings, district = prepared.settings, prepared.district
+    crowded = (crowd.use >= settings.crowd_use) | (crowd.per_m2 >= settings.crowd_per_m2)
+    return np.bincount(district.view_camera[crowded[district.view_zone]], minlength=len(district.cameras)) > 0
+
+
+def _condition(
+    detector: Stream, prepared: Prepared, state: State, camera: int, at_ns: int, ends: Phase | None
+) -> Condition:
+    district, record, streams = prepared.district, prepared.district.cameras[camera], state.streams
+    trouble = int(streams.trouble[camera])
+    onset_ns = int(state.onset.since_ns[camera, trouble])
+    if trouble == 0 and streams.seen_ns[camera] != NOT_YET:
+        onset_ns = int(streams.seen_ns[camera])
+    # Silence is observed at each tick; a flag, when a picture was last looked at.
+    observed_ns = at_ns if trouble == 0 or ends else int(streams.looked_ns[camera])
+    hold_s = (int(prepared.stalled_ns[camera]) if trouble == 0 else int(prepared.rule.hold_ns[trouble])) / 1e9
+    thresholds = {f"{TROUBLES[trouble]}_s": hold_s, "release_s": prepared.settings.release_s}
+    detail: dict[str, float] = {}
+    if streams.over_crowd[camera]:
+        zones = district.view_zone[district.view_camera == camera]
+        thresholds |= {"crowd_use": prepared.settings.crowd_use, "crowd_per_m2": prepared.settings.crowd_per_m2}
+        for name, measure in (("use", state.crowd.use[zones]), ("per_m2", state.crowd.per_m2[zones])):
+            if not np.isnan(measure).all():
+                detail[name] = round(float(np.nanmax(measure)), 4)
+    return Condition(
+        subject=record.id,
+        ends=ends,
+        level=Level.AMBER if streams.over_crowd[camera] else Level.NOTICE,
+        site=record.site,
+        zone=None,
+        cameras=(record.id,),
+        place=district.camera_places[camera],
+        onset_at_ns=onset_ns,
+        observed_at_ns=observed_ns,
+        value=round(max(0, observed_ns - onset_ns) / 1e9, 3),
+        unit="s",
+        rule=f"{detector.name}.{TROUBLES[trouble]}",
+        rule_version=detector.version,
+        thresholds=thresholds,
+        detail=detail,
+    )
+
+
+detector = Stream()

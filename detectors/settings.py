@@ -1,0 +1,22 @@
+"""What the detect stage may be told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from detectors.crowd.occupancy import OccupancySettings
+
+
+class DetectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    lateness_ms: Annotated[int, msgspec.Meta(ge=0)] = 2_000  # rows so far behind the newest tick are dropped
+    update_s: Annotated[float, msgspec.Meta(gt=0.0)] = 10.0  # how often a condition that lasts is told again
+    silent_s: Annotated[float, msgspec.Meta(gt=0.0)] = 60.0  # a condition of which its detector says nothing ends so
+    occupancy: OccupancySettings = OccupancySettings()
+    off: tuple[str, ...] = ()  # detectors that are installed and shall not run
+    detectors: dict[str, dict[str, Any]] = {}  # settings of each detector, by its name
+
+    def __post_init__(self) -> None:
+        if self.silent_s < 2 * self.update_s:
+            raise ValueError("Expected silent_s >= 2 * update_s")

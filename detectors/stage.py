@@ -1,0 +1,209 @@
+"""
+The detect stage: ticks in, findings out.
+
+Time is the newest end of a tick, so that it stands still while nothing comes. Rows older than the bounded lateness are
+dropped and counted, as are ticks that a producer sends again or out of order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from detectors.crowd import occupancy
+from detectors.detector import Condition, Moment
+from detectors.district_view import DistrictView, district_view
+from detectors.kept_rows import kept_rows
+from detectors.live_picture import zone_states
+from detectors.registry import Configured, configured
+from detectors.settings import DetectSettings
+from detectors.telling import Key, Open, Teller
+from ingest.bus.contract import Draft, Record
+from ingest.cameras.district import District
+from ingest.errors import RecordError
+from ingest.schema.codec import decode_tick, encode_finding
+from ingest.schema.finding import Finding
+from ingest.schema.tick import Tick
+from ingest.stages.stage import Read
+
+_BEFORE_ALL = -(2**62)
+
+
+class Counts(msgspec.Struct, frozen=True, array_like=True):
+    """What was passed over so far."""
+
+    ticks_stale: int = 0  # sent again, or older than one of the same producer
+    rows_late: int = 0  # older than the bounded lateness
+    rows_unknown: int = 0  # of cameras that are not in this partition, or are off
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    partition: int
+    at_ns: int  # the newest end of a tick
+    heard: Mapping[str, int]  # the newest end of a tick of each producer
+    counts: Counts
+    occupancy: occupancy.State
+    detectors: tuple[Any, ...]  # the state of each, in their order
+    opened: Mapping[Key, Open]
+
+
+class _Saved(msgspec.Struct, frozen=True, array_like=True):
+    at_ns: int
+    heard: list[tuple[str, int]]
+    counts: Counts
+    views: bytes
+    sight: bytes
+    detectors: list[tuple[str, int, bytes]]  # name, version, state
+    opened: list[tuple[str, str, Open]]  # kind, subject
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    district: DistrictView
+    occupancy: occupancy.Prepared
+    detectors: tuple[Any, ...]
+
+
+class DetectStage:
+    """
+    Args:
+        district: the registry; when it changes, build the stage anew and restore what was saved.
+        detectors: those that run; None takes what is installed.
+
+    Raises:
+        SettingsError: settings that a detector refuses, or a detector that cannot be imported.
+    """
+
+    name = "detect"
+    version = 1
+    reads = "dt.observations"
+    writes = "dt.findings"
+
+    def __init__(
+        self, district: District, settings: DetectSettings, detectors: Sequence[Configured] | None = None
+    ) -> None:
+        self.district, self.settings = district, settings
+        self.detectors = tuple(configured(settings) if detectors is None else detectors)
+        self._lateness_ns = settings.lateness_ms * 1_000_000
+        self._update_ns, self._silent_ns = int(settings.update_s * 1e9), int(settings.silent_s * 1e9)
+        self._prepared_of: dict[int, _Prepared] = {}
+
+    def initial(self, partition: int) -> State:
+        prepared = self._prepared(partition)
+        states = tuple(each.detector.initial(own) for each, own in zip(self.detectors, prepared.detectors, strict=True))
+        return State(partition, _BEFORE_ALL, {}, Counts(), occupancy.initial(prepared.occupancy), states, {})
+
+    def decode(self, record: Record) -> Tick:
+        return decode_tick(record)
+
+    def step(self, state: State, batch: Sequence[Read[Tick]]) -> tuple[State, Sequence[Finding]]:
+        findings: list[Finding] = []
+        for read in batch:  # one tick is hundreds of frames; the arrays are within
+            state, told = self._tick(state, read)
+            findings += told
+        return state, findings
+
+    def encode(self, partition: int, output: Finding) -> Draft:
+        value, headers = encode_finding(output)
+        return Draft(self.writes, partition, output.data.site.encode(), value, headers)
+
+    def save(self, state: State) -> bytes:
+        prepared = self._prepared(state.partition)
+        views, sight = occupancy.save(prepared.occupancy, state.occupancy)
+        saved = _Saved(
+            at_ns=state.at_ns,
+            heard=sorted(state.heard.items()),
+            counts=state.counts,
+            views=views,
+            sight=sight,
+            detectors=[
+                (each.detector.name, each.detector.version, each.detector.save(own, kept))
+                for each, own, kept in zip(self.detectors, prepared.detectors, state.detectors, strict=True)
+            ],
+            opened=[(kind, subject, what) for (kind, subject), what in sorted(state.opened.items())],
+        )
+        return msgspec.msgpack.encode(saved)
+
+    def restore(self, partition: int, snapshot: bytes) -> State:
+        prepared, blank = self._prepared(partition), self.initial(partition)
+        try:
+            saved = msgspec.msgpack.decode(snapshot, type=_Saved)
+        except msgspec.DecodeError as error:
+            raise RecordError(
+                f"snapshot of detect/{partition}",
+                expected=f"the state of version {self.version}",
+                got=str(error)[:200],
+                mend="The stage starts afresh.",
+            ) from error
+        kept = {(name, version): state for name, version, state in saved.detectors}
+        states, spoken_for = [], set()
+        for each, own, empty in zip(self.detectors, prepared.detectors, blank.detectors, strict=True):
+            state = kept.get((each.detector.name, each.detector.version))
+            states.append(empty if state is None else each.detector.restore(own, state))
+            if state is not None:
+                spoken_for.add(each.detector.name)
+        subjects = {*prepared.district.zone_ids, *prepared.district.camera_ids}
+        # Of what nobody can speak any more, nobody has been heard: it ends as unknown at the next tick.
+        opened = {
+            (kind, subject): what
+            if kind in spoken_for and subject in subjects
+            else msgspec.structs.replace(what, heard_at_ns=_BEFORE_ALL)
+            for kind, subject, what in saved.opened
+        }
+        seen = occupancy.restore(prepared.occupancy, saved.views, saved.sight)
+        return State(partition, saved.at_ns, dict(saved.heard), saved.counts, seen, tuple(states), opened)
+
+    def live(self, state: State) -> Mapping[str, bytes]:
+        prepared = self._prepared(state.partition)
+        at_ns = max(state.at_ns, 0)  # before the first tick nothing may seem fresh
+        seen = occupancy.measure(prepared.occupancy, state.occupancy, state.occupancy, at_ns)
+        shown = zone_states(prepared.district, seen, [what.last for what in state.opened.values()])
+        return {each.id: msgspec.json.encode(each) for each in shown}
+
+    def _tick(self, state: State, read: Read[Tick]) -> tuple[State, list[Finding]]:
+        tick, counts = read.value, state.counts
+        if tick.ends_at_ns <= state.heard.get(tick.producer, _BEFORE_ALL):
+            return replace(state, counts=msgspec.structs.replace(counts, ticks_stale=counts.ticks_stale + 1)), []
+        prepared = self._prepared(state.partition)
+        at_ns = max(state.at_ns, tick.ends_at_ns)
+        late = tick.captured_at_ns < at_ns - self._lateness_ns
+        if late.any():
+            counts = msgspec.structs.replace(counts, rows_late=counts.rows_late + int(late.sum()))
+            tick = kept_rows(tick, ~late)
+        camera_row = prepared.district.camera_rows(tick.camera)
+        unknown = int((camera_row < 0).sum())
+        if unknown:
+            counts = msgspec.structs.replace(counts, rows_unknown=counts.rows_unknown + unknown)
+        seen = occupancy.observe(prepared.occupancy, state.occupancy, tick, camera_row, at_ns)
+        moment = Moment(
+            at_ns=at_ns,
+            elapsed_ns=0 if state.at_ns == _BEFORE_ALL else at_ns - state.at_ns,
+            update_ns=self._update_ns,
+            camera_row=camera_row,
+            occupancy=occupancy.measure(prepared.occupancy, state.occupancy, seen, at_ns),
+        )
+        states: list[Any] = []
+        said: list[tuple[str, Condition]] = []
+        for each, own, before in zip(self.detectors, prepared.detectors, state.detectors, strict=True):
+            after, conditions = each.detector.step(own, before, moment, tick)
+            states.append(after)
+            said += [(each.detector.name, condition) for condition in conditions]
+        teller = Teller(self.name, self.version, read.position, at_ns, self._update_ns, self._silent_ns)
+        opened, findings = teller.tell(state.opened, said) if said or state.opened else (state.opened, [])
+        heard = {**state.heard, tick.producer: tick.ends_at_ns}
+        return State(state.partition, at_ns, heard, counts, seen, tuple(states), opened), findings
+
+    def _prepared(self, partition: int) -> _Prepared:
+        """Computed once a partition: the same district and settings always give the same."""
+        if partition not in self._prepared_of:
+            district = district_view(self.district, partition)
+            self._prepared_of[partition] = _Prepared(
+                district,
+                occupancy.prepare(self.settings.occupancy, district),
+                tuple(each.detector.prepare(each.settings, district) for each in self.detectors),
+            )
+        return self._prepared_of[partition]
