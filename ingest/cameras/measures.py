@@ -10,7 +10,7 @@ class IngestMetrics(Protocol):
         """Frames (pictures or metadata) that became observations."""
 
     def frames_dropped(self, cause: str, frames: int) -> None:
-        """`slow`, `corrupt`, `outbox`, `inbox`, `unowned`, `bus`, `live_store`."""
+        """`slow`, `corrupt`, `thinned`, `document`, `outbox`, `inbox`, `unowned`, `bus`, `live_store`."""
 
     def reconnected(self, cause: str) -> None:
         """A stream was lost, by `SourceError` cause."""
@@ -21,7 +21,7 @@ class IngestMetrics(Protocol):
         """Ticks that the bus took."""
 
     def fields_dropped(self, field: str, count: int) -> None:
-        """Elements of a metadata source that could describe a person, by kind."""
+        """Elements of a metadata source that were left out, by kind: `face`, `plate`, `body`, `image`, `box`, ..."""
 
 
 class NoMetrics:

@@ -19,6 +19,7 @@ import av.logging
 from ingest.cameras.analyst import Analyst
 from ingest.cameras.danger import Danger
 from ingest.cameras.district import Camera
+from ingest.cameras.metadata_reader import MetadataReader
 from ingest.cameras.observation import Observation
 from ingest.cameras.outbox import Outbox
 from ingest.cameras.reader import Reader, Status
@@ -113,6 +114,8 @@ class Worker:
 
     def _reader(self, camera: Camera, slot: int) -> Reader:
         parts = camera, slot, self._settings, self._clock, self._outbox, self._danger
+        if camera.source == "onvif":
+            return MetadataReader(*parts)
         return VideoReader(*parts, self._analyst)
 
     def _check(self) -> None:

@@ -1,0 +1,188 @@
+"""
+The ingest role: owns partitions, reads their cameras in workers, and appends one tick for each partition and interval.
+
+It never dies of a camera, the bus or the live store: they are waited for, and what must be shed is counted.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import get_args
+
+import msgspec
+
+from ingest.bus.contract import Bus, Draft
+from ingest.bus.topics import FRAMES, OBSERVATIONS
+from ingest.cameras.district import Camera
+from ingest.cameras.follower import Follower
+from ingest.cameras.measures import IngestMetrics, NoMetrics
+from ingest.cameras.observation import Observation
+from ingest.cameras.sender import Pending, Sender
+from ingest.cameras.settings import IngestSettings
+from ingest.cameras.state import CameraState, StreamState
+from ingest.cameras.supervisor import Supervisor
+from ingest.cameras.ticker import Ticker
+from ingest.clock import NS_PER_S, Clock, utc
+from ingest.errors import BusError, BusRetryable, StoreRetryable
+from ingest.live.contract import LiveStore
+from ingest.schema.codec import encode_tick
+from ingest.schema.frame_reference import FrameReference, encode_reference
+from ingest.schema.tick import Tick
+from ingest.stages.runner import StageLog
+
+PRODUCER = "ingest"
+_NS_PER_MS = 1_000_000
+_LOOKS = 4  # at the registry and the workers, in each interval
+
+
+class IngestRole:
+    """
+    Args:
+        member: stable name within the group `ingest`: a role that comes back soon gets the same cameras again.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        live: LiveStore,
+        settings: IngestSettings,
+        clock: Clock,
+        metrics: IngestMetrics | None,
+        log: StageLog,
+        member: str = "ingest-1",
+    ) -> None:
+        self._bus, self._live, self._settings, self._clock = bus, live, settings, clock
+        self._metrics, self._log, self._member = metrics or NoMetrics(), log, member
+        self._camera_of: dict[int, Camera] = {}
+        self._states_due_ns = 0
+        self._live_blocked = self._bus_blocked = False
+        self._said: dict[str, str] = {}
+        self._off_since_ns = clock.now_ns()
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set; then every camera's session is closed."""
+        settings = self._settings
+        follower = Follower(self._bus, self._member, self._log)
+        sender = Sender(self._bus, settings.ticks_pending_max, settings.flush_s_max, self._metrics, self._log)
+        supervisor = Supervisor(settings, self._clock, self._metrics, self._log)
+        ticker = Ticker(PRODUCER, settings.tick_ms * _NS_PER_MS)
+        version = -1
+        try:
+            while not stop.is_set():
+                self._poll(follower)
+                if version != follower.version:
+                    version = follower.version
+                    self._own(follower, supervisor, ticker)
+                supervisor.tend()
+                observations = supervisor.take()
+                sender.send(self._frames(observations))
+                ticker.add(observations)
+                ticks = ticker.cut(self._clock.now_ns())
+                if ticks:
+                    sender.send(_drafts(ticks))
+                    self._metrics.ticked(len(ticks))
+                self._unowned(ticker)
+                self._show(supervisor)
+                stop.wait(self._rest_s())
+        finally:
+            supervisor.stop()
+            sender.close()
+            try:
+                follower.close()
+            except BusError as error:
+                self._log.warning("bus.close_failed", stage=PRODUCER, reason=str(error))
+
+    def _poll(self, follower: Follower) -> None:
+        try:
+            follower.poll()
+            self._bus_blocked = False
+        except BusRetryable as error:
+            # The cameras that we read stay ours until the group says otherwise.
+            if not self._bus_blocked:
+                self._log.warning("registry.unreachable", reason=str(error))
+            self._bus_blocked = True
+
+    def _own(self, follower: Follower, supervisor: Supervisor, ticker: Ticker) -> None:
+        cameras = [camera for known in follower.cameras.values() for camera in known.values()]
+        self._camera_of = {camera.number: camera for camera in cameras}
+        ticker.own(follower.cameras, {camera.number: camera.partition for camera in cameras})
+        supervisor.set_cameras(cameras)
+        self._log.info("cameras.owned", partitions=len(follower.cameras), cameras=len(cameras))
+
+    def _frames(self, observations: Iterable[Observation]) -> Iterator[Pending]:
+        """Pictures into the live store, and a reference to each for the bus."""
+        for seen in observations:
+            camera = self._camera_of.get(seen.camera)
+            if seen.jpeg is None or camera is None:
+                continue
+            reference = f"{camera.id}-{seen.captured_at_ns}"
+            if not self._keep(reference, seen.jpeg):
+                self._metrics.frames_dropped("live_store", 1)
+                continue
+            frame = FrameReference(
+                camera=seen.camera,
+                captured_at_ns=seen.captured_at_ns,
+                arrived_at_ns=seen.arrived_at_ns,
+                reference=reference,
+                width=seen.width,
+                height=seen.height,
+                time_source=int(seen.time_source),
+            )
+            value, headers = encode_reference(frame)
+            yield Pending(Draft(FRAMES, camera.partition, camera.id.encode(), value, headers), 1)
+
+    def _keep(self, reference: str, jpeg: bytes) -> bool:
+        try:
+            kept = self._live.put_frame(reference, jpeg, self._settings.frame_lifetime_s)
+        except StoreRetryable as error:
+            self._live_lost(error)
+            return False
+        return kept
+
+    def _show(self, supervisor: Supervisor) -> None:
+        """The state of every camera to the live store, its changes to the log."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns < self._states_due_ns:
+            return
+        self._states_due_ns = now_ns + int(self._settings.states_period_s * NS_PER_S)
+        states = supervisor.states()
+        states |= {
+            camera.id: CameraState(id=camera.id, state="off", since=utc(self._off_since_ns))
+            for camera in self._camera_of.values()
+            if not camera.enabled
+        }
+        for camera_id, state in states.items():
+            if self._said.get(camera_id) != state.state:
+                tell = self._log.info if state.state in ("live", "connecting", "off") else self._log.warning
+                tell("camera.state", camera=camera_id, state=state.state, cause=state.cause)
+        self._said = {camera_id: state.state for camera_id, state in states.items()}
+        self._metrics.cameras_by_state({**dict.fromkeys(get_args(StreamState), 0), **Counter(self._said.values())})
+        try:
+            encoded = {camera_id: msgspec.json.encode(state) for camera_id, state in states.items()}
+            self._live.put_states("camera", encoded, self._settings.states_lifetime_s)
+            self._live_blocked = False
+        except StoreRetryable as error:
+            self._live_lost(error)
+
+    def _live_lost(self, error: StoreRetryable) -> None:
+        if not self._live_blocked:
+            self._log.warning("live.not_shown", stage=PRODUCER, reason=str(error))
+        self._live_blocked = True
+
+    def _unowned(self, ticker: Ticker) -> None:
+        if ticker.dropped:
+            self._metrics.frames_dropped("unowned", ticker.dropped)
+            ticker.dropped = 0
+
+    def _rest_s(self) -> float:
+        """Until the next look; the last one of an interval falls on its end."""
+        step_ns = self._settings.tick_ms * _NS_PER_MS // _LOOKS
+        return (step_ns - self._clock.now_ns() % step_ns) / NS_PER_S
+
+
+def _drafts(ticks: Iterable[Tick]) -> Iterator[Pending]:
+    for tick in ticks:
+        value, headers = encode_tick(tick)
+        yield Pending(Draft(OBSERVATIONS, tick.partition, str(tick.partition).encode(), value, headers), tick.frames)

@@ -1,0 +1,60 @@
+"""An open metadata connection of one camera: RTSP without the video track, so nearly no traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import av.error
+from av.container import InputContainer
+
+from ingest.cameras.district import Camera
+from ingest.cameras.settings import IngestSettings
+from ingest.cameras.sources.address import address_of, password_of
+from ingest.cameras.sources.assembly import Assembly
+from ingest.cameras.sources.cause import reading_error, source_error
+from ingest.cameras.sources.host import check_host
+from ingest.cameras.sources.stream import RTSP, open_container
+
+_OPTIONS = {**RTSP, "allowed_media_types": "data", "analyzeduration": "0", "probesize": "32"}
+
+
+class MetadataStream:
+    """Open with `open_metadata`; always `close`."""
+
+    def __init__(self, camera: Camera, container: InputContainer) -> None:
+        self.camera, self._container = camera, container
+        self.assembly = Assembly()
+
+    def documents(self) -> Iterator[bytes]:
+        """
+        Whole documents as they come.
+
+        Raises:
+            SourceError: `stalled` when nothing comes within the deadline, `closed` when the camera ends the stream.
+        """
+        try:
+            for packet in self._container.demux(data=0):
+                if packet.size and (document := self.assembly.add(bytes(packet), packet.pts)) is not None:
+                    yield document
+        except av.error.FFmpegError as error:
+            raise reading_error(self.camera, error) from None
+        raise source_error(self.camera, "closed", "the end of the stream", "a stream without end")
+
+    def close(self) -> None:
+        self._container.close()
+
+
+def open_metadata(camera: Camera, settings: IngestSettings) -> MetadataStream:
+    """
+    Raises:
+        SourceError: with its cause; nothing stays open.
+    """
+    check_host(camera)
+    silence_s = settings.metadata_silence_s_max
+    options = {**_OPTIONS, "timeout": str(int(silence_s * 1e6))}
+    address = address_of(camera, password_of(camera))
+    container = open_container(camera, address, options, settings.open_s_max, silence_s)
+    if not container.streams.data:
+        container.close()
+        raise source_error(camera, "no_video", "no metadata track", "a metadata track")
+    return MetadataStream(camera, container)
