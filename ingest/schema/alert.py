@@ -51,6 +51,8 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...]
     merged_from: tuple[str, ...]  # ids that this incident answers to as well
     drill: bool
+    follows: str | None = None  # the closed incident of this place that it comes after
+    clock_off: bool = False  # a source's clock was not believed; the times are those of arrival
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):

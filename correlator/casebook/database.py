@@ -1,0 +1,177 @@
+"""Connections and transactions on SQLite or PostgreSQL, and what goes wrong with them in one clear line each."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from correlator.casebook import tables
+from ingest.errors import SettingsError, StoreConflict, StoreError, StoreRetryable
+
+BUSY_S = 5.0
+_LOCK = 0x64_72_75_6D  # PostgreSQL advisory lock while the tables are made
+_REFUSED = (
+    "password authentication failed",
+    "no password supplied",
+    "does not exist",
+    "pg_hba.conf",
+    "permission denied",
+)
+
+
+class Database:
+    def __init__(self, url: str) -> None:
+        self.url = _parsed(url)
+        self.name = f"casebook {self.url.render_as_string(hide_password=True)}"
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _engine(self.url, self.is_sqlite)
+        self._writer = self.engine.execution_options(drumtower_writes=True)
+        # SQLite's readers see one state of things anyway.
+        self._reader = (
+            self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
+        try:
+            with self.writing(opening=True) as connection:
+                self._prepare(connection)
+        except StoreError:
+            self.engine.dispose()
+            raise
+        except SettingsError:
+            self.engine.dispose()
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent view of the casebook."""
+        with self._translated(opening=False), self._reader.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self, *, opening: bool = False) -> Iterator[Connection]:
+        """One transaction: committed at the end of the block, rolled back when it raises."""
+        with self._translated(opening=opening), self._writer.connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def _translated(self, *, opening: bool) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError as error:
+            raise StoreConflict(
+                self.name, expected="rows as they were read", got=_line(error), mend="Load again and decide again."
+            ) from None
+        except PoolTimeout as error:
+            raise self._retryable(str(error).split("(")[0].strip()) from None
+        except (DBAPIError, OSError) as error:
+            raise self._refused(_line(error), opening) from None
+
+    def _refused(self, reason: str, opening: bool) -> SettingsError | StoreRetryable:
+        low = reason.lower()
+        if opening or not self.is_sqlite:
+            if "readonly" in low or "read-only" in low:
+                return self._settings(
+                    "a database that can be written", reason, "Give the service's user write access to it."
+                )
+            if "not a database" in low or "malformed" in low:
+                return self._settings("a casebook", reason, "Move the file away, or restore it from a backup.")
+        if opening and "unable to open" in low:
+            return self._settings("a file that can be opened", reason, "Make its folder, or mend its permissions.")
+        if any(phrase in low for phrase in _REFUSED):
+            return self._settings("a database that lets us in", reason, "Check user, password and database name.")
+        return self._retryable(reason)
+
+    def _settings(self, expected: str, got: str, mend: str) -> SettingsError:
+        return SettingsError(self.name, expected=expected, got=got, mend=mend)
+
+    def _retryable(self, reason: str) -> StoreRetryable:
+        mend = "Trying again; check the disk." if self.is_sqlite else "Trying again; check the server and the network."
+        return StoreRetryable(self.name, expected="an answer", got=reason, mend=mend)
+
+    def _prepare(self, connection: Connection) -> None:
+        if not self.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        tables.metadata.create_all(connection)
+        found = connection.execute(select(tables.about.c.value).where(tables.about.c.name == "version")).scalar()
+        if found is None:
+            connection.execute(tables.about.insert(), {"name": "version", "value": str(tables.VERSION)})
+            connection.execute(tables.outbox_head.insert(), {"id": 1, "sequence": 0, "revision": 0})
+            connection.execute(tables.audit_head.insert(), {"id": 1, "number": 0, "digest": ""})
+        elif found != str(tables.VERSION):
+            raise self._settings(
+                f"tables of version {tables.VERSION}", f"version {found}", "Run the version of Drumtower that wrote it."
+            )
+
+
+def _parsed(url: str) -> URL:
+    example = "sqlite:///var/casebook.db or postgresql+psycopg://user@host/drumtower"
+    try:
+        parsed = make_url(url)
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        parsed = None
+    if parsed is None or parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        # The text itself may hold a password, so it is not shown.
+        raise SettingsError(
+            "casebook.url", expected=example, got="another kind of address", mend="Write it like the example."
+        ) from None
+    if parsed.get_backend_name() == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    elif not parsed.database or parsed.database == ":memory:":
+        raise SettingsError(
+            "casebook.url", expected=example, got="no file", mend="Name the file: incidents must outlive the process."
+        )
+    return parsed
+
+
+def _engine(url: URL, is_sqlite: bool) -> Engine:
+    if not is_sqlite:
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=8,
+            pool_timeout=10,
+            connect_args={"connect_timeout": 5, "application_name": "drumtower", "options": "-c lock_timeout=10s"},
+        )
+    if url.database is not None and not url.database.startswith("file:"):
+        folder = Path(url.database).resolve().parent
+        if not folder.is_dir():
+            raise SettingsError(
+                f"casebook {url.database}",
+                expected="a folder that is there",
+                got=f"no {folder}",
+                mend="Make the folder.",
+            )
+    engine = create_engine(url, connect_args={"timeout": BUSY_S}, pool_size=8, pool_timeout=10)
+
+    @event.listens_for(engine, "connect")
+    def _opened(connection: sqlite3.Connection, _: Any) -> None:
+        # Transactions are begun by us: the driver's own would begin too late, at the first write.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        # Whoever was told an alert must find its incident after a power cut: each commit goes to the disk.
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        # A reader that turned writer could not wait for another one: who writes says so at the start.
+        writes = connection.get_execution_options().get("drumtower_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _line(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return lines[0][:200] if lines else type(cause).__name__

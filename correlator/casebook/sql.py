@@ -1,0 +1,249 @@
+"""The one casebook: SQLAlchemy Core over SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Connection, delete, func, or_, select, update
+
+from correlator.casebook import audit, rows, tables
+from correlator.casebook.contract import AuditRow, Casebook, IncidentConflict, IncidentMissing, Page
+from correlator.casebook.database import Database
+from correlator.incidents.board import Opened
+from correlator.incidents.changes import Changes, History
+from correlator.incidents.decide import decide
+from correlator.incidents.lifecycle import Action
+from correlator.incidents.settings import CorrelateSettings
+from ingest.bus.contract import TopicPartition
+from ingest.errors import StoreConflict
+from ingest.schema.alert import Alert, IncidentView
+
+
+def open_casebook(url: str, settings: CorrelateSettings | None = None) -> Casebook:
+    """
+    The casebook at `sqlite:///path` or `postgresql+psycopg://user@host/database`; its tables are made where missing.
+
+    Raises:
+        SettingsError: not such an address, a wrong password, no such database, a file that cannot be written.
+        StoreRetryable: the server cannot be reached now, the file is held by another, the disk is full.
+    """
+    return SqlCasebook(Database(url), settings or CorrelateSettings())
+
+
+class SqlCasebook:
+    def __init__(self, database: Database, settings: CorrelateSettings) -> None:
+        self._database, self._settings = database, settings
+
+    def positions(self, stage: str) -> dict[TopicPartition, int]:
+        with self._database.reading() as connection:
+            return _positions(connection, stage)
+
+    def record(
+        self,
+        stage: str,
+        changes: Changes,
+        positions: Mapping[TopicPartition, int],
+        expected: Mapping[TopicPartition, int],
+    ) -> None:
+        with self._database.writing() as connection:
+            head = _hold(connection)
+            found = _positions(connection, stage)
+            moved = [at for at in positions if found.get(at, 0) != expected.get(at, 0)]
+            if moved:
+                at = moved[0]
+                raise StoreConflict(
+                    f"position of {stage} on {at.topic}/{at.partition}",
+                    expected=str(expected.get(at, 0)),
+                    got=str(found.get(at, 0)),
+                    mend="Another worker read on; take its position and go on from there.",
+                )
+            if not changes.empty:
+                if head.revision != changes.revision:
+                    raise StoreConflict(
+                        self._database.name,
+                        expected=f"revision {changes.revision}",
+                        got=f"revision {head.revision}",
+                        mend="Load again and decide again.",
+                    )
+                rows.write_changes(connection, changes)
+                self._advance(connection, head, changes.alerts)
+            rows.put(
+                connection,
+                tables.positions,
+                [
+                    {"stage": stage, "topic": at.topic, "partition": at.partition, "next_offset": offset}
+                    for at, offset in positions.items()
+                ],
+            )
+
+    def load_open(self, closed_after_ns: int = 0) -> Opened:
+        table = tables.incidents.c
+        wanted = select(table.id).where(
+            or_(table.closed_ns.is_(None), table.closed_ns > closed_after_ns, table.condition == "active")
+        )
+        with self._database.reading() as connection:
+            return rows.opened(connection, wanted)
+
+    def revision(self) -> int:
+        with self._database.reading() as connection:
+            return int(connection.execute(select(tables.outbox_head.c.revision)).scalar_one())
+
+    def load_of(self, conditions: Sequence[str]) -> Opened:
+        with self._database.reading() as connection:
+            homes: set[str] = set()
+            for names in rows.chunks(conditions):
+                query = select(tables.conditions.c.incident).where(tables.conditions.c.id.in_(names))
+                homes |= set(connection.execute(query).scalars())
+            return rows.opened(connection, select(tables.incidents.c.id).where(tables.incidents.c.id.in_(homes)))
+
+    def incidents(self, *, state: Literal["open", "all"], limit: int, cursor: str | None = None) -> Page:
+        query = rows.page_query(state, limit, cursor)
+        with self._database.reading() as connection:
+            found = connection.execute(query).mappings().all()
+        following = rows.cursor_of(state, dict(found[limit - 1])) if len(found) > limit else None
+        return Page(tuple(_view(row["view"]) for row in found[:limit]), following)
+
+    def incident(self, incident_id: str) -> IncidentView | None:
+        with self._database.reading() as connection:
+            name = _heir(connection, incident_id)
+            query = select(tables.incidents.c.view).where(tables.incidents.c.id == name)
+            view = connection.execute(query).scalar()
+        return None if view is None else _view(view)
+
+    def history(self, incident_id: str) -> tuple[History, ...]:
+        table = tables.history.c
+        with self._database.reading() as connection:
+            name = _heir(connection, incident_id)
+            absorbed = select(tables.aliases.c.id).where(tables.aliases.c.incident == name).scalar_subquery()
+            query = select(table.incident, table.at_ns, table.act, table.actor, table.detail)
+            found = connection.execute(
+                query.where(or_(table.incident == name, table.incident.in_(absorbed))).order_by(table.number)
+            ).all()
+        return tuple(
+            History(
+                incident=row.incident,
+                at_ns=row.at_ns,
+                act=row.act,
+                actor=row.actor,
+                detail=msgspec.json.decode(row.detail, type=dict[str, str]),
+            )
+            for row in found
+        )
+
+    def act(self, incident_id: str, action: Action, *, actor: str, version: int | None, at_ns: int) -> IncidentView:
+        with self._database.writing() as connection:
+            head = _hold(connection)
+            name = _heir(connection, incident_id)
+            found = rows.opened(connection, select(tables.incidents.c.id).where(tables.incidents.c.id == name))
+            if not found.incidents:
+                raise IncidentMissing(
+                    f"incident {incident_id}", expected="one in the casebook", got="none", mend="Reload the list."
+                )
+            decision = decide(self._settings, found, action, actor=actor, version=version, at_ns=at_ns)
+            if decision.refused:
+                raise _conflict(decision.view, found.incidents[0].changed_by, action)
+            if not decision.changes.empty:
+                rows.write_changes(connection, decision.changes)
+                self._advance(connection, head, decision.changes.alerts)
+                audit.write(connection, actor, action, name, at_ns)
+            return decision.view
+
+    def alerts_after(self, sequence: int, limit: int) -> tuple[Alert, ...]:
+        table = tables.outbox.c
+        query = select(table.alert).where(table.sequence > sequence).order_by(table.sequence).limit(limit)
+        with self._database.reading() as connection:
+            found = connection.execute(query).scalars().all()
+        return tuple(msgspec.json.decode(alert, type=Alert) for alert in found)
+
+    def sequence(self) -> int:
+        with self._database.reading() as connection:
+            return int(connection.execute(select(tables.outbox_head.c.sequence)).scalar_one())
+
+    def oldest_sequence(self) -> int:
+        with self._database.reading() as connection:
+            oldest = connection.execute(select(func.min(tables.outbox.c.sequence))).scalar()
+            newest = connection.execute(select(tables.outbox_head.c.sequence)).scalar_one()
+        return int(newest) + 1 if oldest is None else int(oldest)
+
+    def cursor(self, receiver: str) -> int:
+        query = select(tables.cursors.c.sequence).where(tables.cursors.c.receiver == receiver)
+        with self._database.reading() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def move_cursor(self, receiver: str, sequence: int) -> None:
+        table = tables.cursors
+        with self._database.writing() as connection:
+            rows.put(connection, table, [{"receiver": receiver, "sequence": 0}], overwrite=False)
+            connection.execute(
+                update(table).where(table.c.receiver == receiver, table.c.sequence < sequence).values(sequence=sequence)
+            )
+
+    def audit(self, actor: str, act: str, subject: str, at_ns: int) -> None:
+        with self._database.writing() as connection:
+            audit.write(connection, actor, act, subject, at_ns)
+
+    def audit_after(self, number: int, limit: int) -> tuple[AuditRow, ...]:
+        with self._database.reading() as connection:
+            return audit.rows_after(connection, number, limit)
+
+    def verify_audit(self) -> tuple[bool, int | None]:
+        with self._database.reading() as connection:
+            return audit.verify(connection)
+
+    def prune(self, before_ns: int) -> None:
+        table = tables.incidents.c
+        old = table.closed_ns.is_not(None) & (table.closed_ns < before_ns) & (table.condition != "active")
+        with self._database.writing() as connection:
+            head = _hold(connection)
+            reached = connection.execute(select(func.min(tables.cursors.c.sequence))).scalar()
+            upto = head.sequence if reached is None else reached
+            # Only a head of the outbox goes, so that what is left has no gaps.
+            kept = select(func.min(tables.outbox.c.sequence)).where(tables.outbox.c.at_ns >= before_ns)
+            first_kept = connection.execute(kept).scalar()
+            last = upto if first_kept is None else min(upto, first_kept - 1)
+            connection.execute(delete(tables.outbox).where(tables.outbox.c.sequence <= last))
+            gone = select(tables.incidents.c.id).where(old).scalar_subquery()
+            members = select(tables.conditions.c.id).where(tables.conditions.c.incident.in_(gone)).scalar_subquery()
+            connection.execute(delete(tables.findings).where(tables.findings.c.condition.in_(members)))
+            connection.execute(delete(tables.conditions).where(tables.conditions.c.incident.in_(gone)))
+            connection.execute(delete(tables.aliases).where(tables.aliases.c.incident.in_(gone)))
+            connection.execute(delete(tables.incidents).where(old))
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _advance(self, connection: Connection, head: Any, alerts: Sequence[Alert]) -> None:
+        sequence = rows.write_alerts(connection, alerts, head.sequence)
+        connection.execute(tables.outbox_head.update().values(sequence=sequence, revision=head.revision + 1))
+
+
+def _hold(connection: Connection) -> Any:
+    """The head of the outbox, held until the commit: writers go one after the other."""
+    return connection.execute(select(tables.outbox_head).with_for_update()).one()
+
+
+def _positions(connection: Connection, stage: str) -> dict[TopicPartition, int]:
+    table = tables.positions.c
+    found = connection.execute(select(table.topic, table.partition, table.next_offset).where(table.stage == stage))
+    return {TopicPartition(row.topic, row.partition): row.next_offset for row in found}
+
+
+def _heir(connection: Connection, incident_id: str) -> str:
+    query = select(tables.aliases.c.incident).where(tables.aliases.c.id == incident_id)
+    return connection.execute(query).scalar() or incident_id
+
+
+def _view(text: bytes) -> IncidentView:
+    return msgspec.json.decode(text, type=IncidentView)
+
+
+def _conflict(view: IncidentView, changed_by: str | None, action: Action) -> IncidentConflict:
+    who = changed_by or "nobody"
+    return IncidentConflict(
+        view,
+        expected=f"a state that allows `{action}`, unchanged since it was seen",
+        got=f"{view.state}, by {who}",
+        mend="Look at the incident again, then decide.",
+    )

@@ -1,0 +1,117 @@
+"""The tables of the casebook. What is searched is a column; the rest is JSON of the published structs."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+VERSION = 1
+
+metadata = MetaData()
+
+about = Table(
+    "casebook", metadata, Column("name", String(32), primary_key=True), Column("value", String(64), nullable=False)
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("condition", String(16), nullable=False),
+    Column("level_rank", Integer, nullable=False),
+    Column("detected_ns", BigInteger, nullable=False),
+    Column("closed_ns", BigInteger),
+    Column("version", BigInteger, nullable=False),
+    Column("facts", LargeBinary, nullable=False),  # Incident
+    Column("view", LargeBinary, nullable=False),  # IncidentView
+)
+Index("incidents_open", incidents.c.state, incidents.c.level_rank, incidents.c.detected_ns, incidents.c.id)
+Index("incidents_newest", incidents.c.detected_ns, incidents.c.id)
+Index("incidents_closed", incidents.c.closed_ns)
+
+conditions = Table(
+    "conditions",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("incident", String(64), nullable=False, index=True),
+    Column("facts", LargeBinary, nullable=False),  # Condition
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("condition", String(128), nullable=False, index=True),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("incident", String(64), nullable=False, index=True),
+)
+
+history = Table(
+    "history",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("incident", String(64), nullable=False, index=True),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("act", String(32), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("detail", LargeBinary, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("incident", String(64), nullable=False),
+    Column("type", String(48), nullable=False),
+    Column("alert", LargeBinary, nullable=False),
+)
+
+outbox_head = Table(  # one row: who writes holds it until the commit, so that commits are in the order of sequences
+    "outbox_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("stage", String(64), primary_key=True),
+    Column("topic", String(200), primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("next_offset", BigInteger, nullable=False),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("receiver", String(200), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+)
+
+audit_head = Table(  # one row: a tail that was cut off is missed
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Column("digest", String(64), nullable=False),
+)

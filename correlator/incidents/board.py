@@ -1,0 +1,144 @@
+"""The incidents that are open or were lately closed, with their conditions, as one working memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from correlator.incidents.changes import Changes, History
+from correlator.incidents.condition import LEVELS, Condition, rank_of
+from correlator.incidents.incident import Incident, view_of
+from correlator.incidents.neighbours import Neighbours
+from correlator.incidents.settings import CorrelateSettings
+from ingest.schema.alert import Alert, IncidentView
+from ingest.schema.finding import Level
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the casebook knows of open and lately closed incidents."""
+
+    revision: int = 0
+    incidents: tuple[Incident, ...] = ()
+    conditions: tuple[tuple[Condition, str], ...] = ()  # with the id of its incident
+    findings: tuple[tuple[str, str], ...] = ()  # finding id, condition id
+
+
+@dataclass(slots=True)
+class _Touched:
+    """What was changed since the last `take_changes`; dictionaries keep the order."""
+
+    incidents: dict[str, None] = field(default_factory=dict)
+    conditions: dict[str, None] = field(default_factory=dict)
+    findings: list[tuple[str, str]] = field(default_factory=list)
+    merged: list[tuple[str, str]] = field(default_factory=list)
+    history: list[History] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+
+
+class Board:
+    """Not safe for several threads. After a refused write it is thrown away and made anew from the casebook."""
+
+    def __init__(self, settings: CorrelateSettings, opened: Opened | None = None) -> None:
+        opened = opened or Opened()
+        self.settings = settings
+        self.revision = opened.revision
+        self.incidents: dict[str, Incident] = {}
+        self.conditions: dict[str, Condition] = {}
+        self.home: dict[str, str] = {}  # condition -> incident
+        self.neighbours = Neighbours(settings)
+        self._members: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._seen: defaultdict[str, set[str]] = defaultdict(set)
+        self._touched = _Touched()
+        self.add(opened)
+
+    def add(self, opened: Opened) -> None:
+        """Put incidents of the casebook on the board; those that are there stay as they are."""
+        fresh = {incident.id for incident in opened.incidents} - self.incidents.keys()
+        self.incidents |= {incident.id: incident for incident in opened.incidents if incident.id in fresh}
+        for condition, incident in opened.conditions:
+            if incident in fresh:
+                self.conditions[condition.id] = condition
+                self.home[condition.id] = incident
+                self._members[incident][condition.id] = None
+                self.neighbours.put(condition)
+        for finding, condition_id in opened.findings:
+            if self.home.get(condition_id) in fresh:
+                self._seen[condition_id].add(finding)
+
+    def members(self, incident: str) -> Sequence[Condition]:
+        return [self.conditions[condition] for condition in self._members[incident]]
+
+    def view(self, incident: str) -> IncidentView:
+        return view_of(self.settings, self.incidents[incident], self.members(incident))
+
+    def levels(self) -> dict[str, int]:
+        """Number of incidents that are not closed, by level."""
+        counts = dict.fromkeys((level.value for level in Level), 0)
+        for name, incident in self.incidents.items():
+            if incident.state != "closed":
+                counts[LEVELS[rank_of(self.members(name))].value] += 1
+        return counts
+
+    def is_seen(self, condition: str, finding: str) -> bool:
+        return finding in self._seen[condition]
+
+    def put_finding(self, condition: str, finding: str) -> None:
+        self._seen[condition].add(finding)
+        self._touched.findings.append((finding, condition))
+
+    def put_condition(self, condition: Condition, incident: str) -> None:
+        before = self.home.get(condition.id)
+        if before is not None and before != incident:
+            self._members[before].pop(condition.id, None)
+        self.conditions[condition.id] = condition
+        self.home[condition.id] = incident
+        self._members[incident][condition.id] = None
+        self.neighbours.put(condition)
+        self._touched.conditions[condition.id] = None
+
+    def put_incident(self, incident: Incident) -> None:
+        self.incidents[incident.id] = incident
+        self._touched.incidents[incident.id] = None
+
+    def replace(self, gone: str, heir: Incident) -> None:
+        """Put `heir` in the place of the incident `gone`, which it takes the conditions of; both may be one."""
+        if gone == heir.id:
+            self.put_incident(heir)
+            return
+        for condition in list(self._members[gone]):
+            self.put_condition(self.conditions[condition], heir.id)
+        del self._members[gone]
+        self.incidents.pop(gone, None)
+        self._touched.incidents.pop(gone, None)
+        self._touched.merged.append((gone, heir.id))
+        self.put_incident(heir)
+
+    def say(self, alert: Alert) -> None:
+        self._touched.alerts.append(alert)
+
+    def write(self, history: History) -> None:
+        self._touched.history.append(history)
+
+    def take_changes(self) -> Changes:
+        """All that changed since the last call."""
+        touched, self._touched = self._touched, _Touched()
+        return Changes(
+            revision=self.revision,
+            incidents=tuple((self.incidents[name], self.view(name)) for name in touched.incidents),
+            conditions=tuple((self.conditions[name], self.home[name]) for name in touched.conditions),
+            findings=tuple(touched.findings),
+            merged=tuple(touched.merged),
+            history=tuple(touched.history),
+            alerts=tuple(touched.alerts),
+        )
+
+    def forget(self, incidents: Iterable[str]) -> None:
+        """Drop incidents that nothing can join or follow any more; the casebook keeps them."""
+        for name in list(incidents):
+            for condition in self._members.pop(name, {}):
+                self.neighbours.drop(self.conditions.pop(condition))
+                self.home.pop(condition, None)
+                self._seen.pop(condition, None)
+            self.incidents.pop(name, None)

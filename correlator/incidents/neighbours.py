@@ -1,0 +1,84 @@
+"""Which conditions may touch a given one: by cell of the ground, by zone, by cause; exact tests come after."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator
+
+from correlator.incidents.condition import Condition
+from correlator.incidents.place import between_m, cells
+from correlator.incidents.settings import CorrelateSettings
+
+
+def is_loss(condition: Condition) -> bool:
+    return condition.family.rpartition("/")[2] == "loss"
+
+
+def is_near(settings: CorrelateSettings, one: Condition, other: Condition) -> bool:
+    """Whether two conditions of one family are at one place: the same zone or cause, or circles within the gap."""
+    if is_loss(one):
+        if one.cause == other.cause:
+            return True
+        gap_m = settings.loss_gap_m
+    else:
+        if not set(one.zones).isdisjoint(other.zones):
+            return True
+        gap_m = settings.gap_m
+    return any(between_m(here, there) <= gap_m for here in one.places for there in other.places)
+
+
+def is_together(one: Condition, other: Condition, gap_ns: int, loss_gap_ns: int) -> bool:
+    """Whether their intervals are within the gap; for lost cameras, whether their onsets are."""
+    if is_loss(one):
+        return one.onset_ns - other.onset_last_ns <= loss_gap_ns and other.onset_ns - one.onset_last_ns <= loss_gap_ns
+    return one.onset_ns - other.observed_ns <= gap_ns and other.onset_ns - one.observed_ns <= gap_ns
+
+
+class Neighbours:
+    """Ids of conditions by where they are."""
+
+    def __init__(self, settings: CorrelateSettings) -> None:
+        self._settings = settings
+        self._by_key: defaultdict[Hashable, set[str]] = defaultdict(set)
+        self._wide: defaultdict[str, set[str]] = defaultdict(set)  # circles over too many cells to list
+        self._all: defaultdict[str, set[str]] = defaultdict(set)
+        self._keys: dict[str, frozenset[Hashable]] = {}
+
+    def put(self, condition: Condition) -> None:
+        keys, wide = self._keys_of(condition)
+        for key in keys - self._keys.get(condition.id, frozenset()):
+            self._by_key[key].add(condition.id)
+        self._keys[condition.id] = keys
+        self._all[condition.family].add(condition.id)
+        if wide:
+            self._wide[condition.family].add(condition.id)
+
+    def drop(self, condition: Condition) -> None:
+        for key in self._keys.pop(condition.id, frozenset()):
+            self._by_key[key].discard(condition.id)
+            if not self._by_key[key]:
+                del self._by_key[key]
+        self._all[condition.family].discard(condition.id)
+        self._wide[condition.family].discard(condition.id)
+
+    def of(self, condition: Condition) -> Iterator[str]:
+        """Ids that may be near, each once, in a stable order."""
+        keys, wide = self._keys_of(condition)
+        found = set(self._all[condition.family]) if wide else set(self._wide[condition.family])
+        for key in keys:
+            found |= self._by_key.get(key, set())
+        found.discard(condition.id)
+        return iter(sorted(found))
+
+    def _keys_of(self, condition: Condition) -> tuple[frozenset[Hashable], bool]:
+        loss = is_loss(condition)
+        margin_m = (self._settings.loss_gap_m if loss else self._settings.gap_m) / 2
+        keys: set[Hashable] = {("cause", condition.family, condition.cause)} if loss else set()
+        if not loss:
+            keys |= {("zone", condition.family, zone) for zone in condition.zones}
+        wide = False
+        for place in condition.places:
+            covered = cells(place, margin_m)
+            wide = wide or covered is None
+            keys |= {("cell", condition.family, cell) for cell in covered or ()}
+        return frozenset(keys), wide

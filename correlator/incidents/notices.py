@@ -1,0 +1,96 @@
+"""What people are told when an incident changes, and what is only recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from correlator.incidents.board import Board
+from correlator.incidents.changes import History, alert_of
+from correlator.incidents.condition import ACTIVE, Condition, rank_of, status_of
+from correlator.incidents.incident import Incident
+from correlator.incidents.lifecycle import CORRELATE
+from correlator.incidents.settings import ns
+
+Notice = tuple[str, tuple[str, ...]]  # kind, and the facts that make it unique
+
+
+def tell(
+    board: Board, name: str, before: str | None, gone: Sequence[Incident], finding: Condition, now_ns: int
+) -> None:
+    """
+    Write the incident's next version after one finding, and the alerts that it calls for.
+
+    Args:
+        before: whether it was active, cleared or unknown before; None where it is new.
+        gone: incidents that were merged into it by this finding.
+        finding: the finding alone.
+        now_ns: wall time; what was detected long before is recorded, not shouted, until a fresh finding says that it
+            is still so. Whoever was told the beginning is told the rest.
+    """
+    settings, incident, members = board.settings, board.incidents[name], board.members(name)
+    status, rank, at_ns = status_of(members), rank_of(members), finding.latest_ns
+    late = now_ns - at_ns > ns(settings.late_s)
+    incident = replace(incident, version=incident.version + 1, changed_ns=max(incident.changed_ns, at_ns))
+    if incident.state == "closed":
+        board.put_incident(incident)
+        return
+    notices: list[Notice] = [("merged", (each.id,)) for each in gone if each.recorded_rank]
+    incident, beginning = _beginning(incident, finding, before, status, rank, late)
+    notices += beginning
+    if status != ACTIVE:
+        if before != status:
+            notices.append((status, (finding.latest_id,)))
+        incident = replace(incident, settled_ns=now_ns if incident.settled_ns is None else incident.settled_ns)
+    else:
+        incident = replace(incident, settled_ns=None)
+    if not notices:
+        incident, notices = _paced(incident, finding, ns(settings.update_s))
+    board.put_incident(incident)
+    speak(board, name, notices, at_ns)
+
+
+def _beginning(
+    incident: Incident, finding: Condition, before: str | None, status: str, rank: int, late: bool
+) -> tuple[Incident, list[Notice]]:
+    """The notice that something began, began again or got worse, if it did."""
+    shouted = not late or incident.told_rank > 0
+    if incident.episode == finding.latest_id and before is not None:
+        told = rank if shouted else incident.told_rank
+        return replace(incident, told_rank=told, recorded_rank=rank), [("reopened", (finding.latest_id,))]
+    if rank > incident.recorded_rank:
+        kind, facts = ("escalated", (incident.episode, str(rank))) if incident.recorded_rank else ("opened", ())
+        told = rank if shouted else incident.told_rank
+        return replace(incident, told_rank=told, recorded_rank=rank), [(kind, facts)]
+    if not late and status == ACTIVE and incident.told_rank == 0:
+        # It was recorded as old, and is still so: now it is told, and now the clocks start.
+        incident = replace(incident, told_rank=rank, clock_from_ns=finding.latest_ns)
+        return incident, [("opened", ("still", incident.episode))]
+    if before is not None and before != ACTIVE and status == ACTIVE:
+        if incident.state == "resolved":
+            state = replace(incident, state="open", state_version=incident.version, acknowledged_by=None)
+            incident = replace(state, changed_by=None, met_ns={}, breached=(), clock_from_ns=finding.latest_ns)
+        return incident, [("reopened", (finding.latest_id,))]
+    return incident, []
+
+
+def _paced(incident: Incident, finding: Condition, apart_ns: int) -> tuple[Incident, list[Notice]]:
+    """A change of the value is told at a bounded rate, the first at once; what is held back is counted."""
+    last_ns = incident.updated_told_ns
+    if last_ns is not None and finding.latest_ns - last_ns < apart_ns:
+        return replace(incident, held=finding.latest_id, held_count=incident.held_count + 1), []
+    return replace(incident, updated_told_ns=finding.latest_ns, held=None), [("updated", (finding.latest_id,))]
+
+
+def speak(board: Board, name: str, notices: Sequence[Notice], at_ns: int) -> None:
+    """Put the notices of one moment into outbox and history; an incident that nobody was told of stays silent."""
+    if not notices:
+        return
+    view, told = board.view(name), board.incidents[name].told_rank > 0
+    for kind, facts in notices:
+        if kind != "updated":
+            detail = {"level": str(view.level)} | ({"of": facts[0]} if facts else {})
+            board.write(History(incident=name, at_ns=at_ns, act=kind, actor=CORRELATE, detail=detail))
+        if told or kind != "updated":
+            board.say(alert_of(kind, at_ns, view, *facts, told=told))

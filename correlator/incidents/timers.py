@@ -1,0 +1,114 @@
+"""What time alone does to incidents: silence, missed targets, closing, and telling what was held back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+
+from msgspec.structs import replace
+
+from correlator.incidents.board import Board
+from correlator.incidents.condition import ACTIVE, rank_of, status_of
+from correlator.incidents.incident import Incident
+from correlator.incidents.lifecycle import CORRELATE, to_state
+from correlator.incidents.notices import Notice, speak
+from correlator.incidents.response import clock_from_ns, newly_breached
+from correlator.incidents.settings import ns
+
+Elapsed = Callable[[str], int]
+
+
+def tick(board: Board, now_ns: int, clock_ns: Elapsed, heard_ns: Elapsed, caught_up: Set[int], *, leads: bool) -> None:
+    """
+    Let time pass for all incidents.
+
+    Args:
+        now_ns: wall time, for what is written down.
+        clock_ns: the time, by incident, that its targets are held against; steps of the wall clock are not in it.
+        heard_ns: the same by condition, for its silence.
+        caught_up: partitions that were read to their end: only there silence is silence, and not a backlog.
+        leads: whether this worker, of all, does what needs doing only once.
+    """
+    for name in list(board.incidents):
+        _silence(board, name, now_ns, heard_ns, caught_up)
+        incident = board.incidents[name]
+        if incident.state == "closed" or not leads:
+            continue
+        if incident.told_rank and incident.state != "resolved":
+            _breach(board, incident, clock_ns(name))
+        _flush(board, name, now_ns)
+        _close(board, name, now_ns)
+    board.forget(_stale(board, now_ns))
+
+
+def _silence(board: Board, name: str, now_ns: int, heard_ns: Elapsed, caught_up: Set[int]) -> None:
+    """Conditions that nobody speaks of any more are unknown, since they were last observed; never clear."""
+    settings, lapsed = board.settings, []
+    before = status_of(board.members(name))
+    for condition in board.members(name):
+        silent = condition.status == ACTIVE and condition.partition in caught_up
+        if silent and heard_ns(condition.id) - condition.heard_ns > ns(settings.silent_s):
+            board.put_condition(replace(condition, lapsed=True), name)
+            lapsed.append(condition.latest_id)
+    if not lapsed:
+        return
+    incident = board.incidents[name]
+    ended = status_of(board.members(name)) != ACTIVE
+    settled_ns = incident.settled_ns if not ended or incident.settled_ns is not None else now_ns
+    board.put_incident(
+        replace(
+            incident, version=incident.version + 1, settled_ns=settled_ns, changed_ns=max(incident.changed_ns, now_ns)
+        )
+    )
+    if ended and before == ACTIVE and incident.state != "closed":
+        speak(board, name, [("unknown", (max(lapsed),))], now_ns)
+
+
+def _breach(board: Board, incident: Incident, at_ns: int) -> None:
+    settings, members = board.settings, board.members(incident.id)
+    from_ns = clock_from_ns(incident.clock_from_ns, members)
+    missed = newly_breached(settings, from_ns, incident.met_ns, incident.breached, at_ns)
+    for target, target_ns in missed:
+        incident = replace(incident, version=incident.version + 1, breached=(*incident.breached, target))
+        board.put_incident(incident)
+        notice: Notice = ("breached", (target, incident.episode))
+        speak(board, incident.id, [notice], target_ns)
+
+
+def _flush(board: Board, name: str, now_ns: int) -> None:
+    """Tell the last value that was held back, so that what people see is never old for long."""
+    incident = board.incidents[name]
+    if incident.held is None or incident.updated_told_ns is None:
+        return
+    newest_ns = max(condition.latest_ns for condition in board.members(name))
+    if max(now_ns, newest_ns) - incident.updated_told_ns < ns(board.settings.update_s):
+        return
+    facts = (incident.held,)
+    board.put_incident(
+        replace(incident, version=incident.version + 1, held=None, updated_told_ns=max(now_ns, newest_ns))
+    )
+    speak(board, name, [("updated", facts)], newest_ns)
+
+
+def _close(board: Board, name: str, now_ns: int) -> None:
+    """Close what ended and was acknowledged; what nobody acknowledged stays visible for longer, but not for ever."""
+    settings, incident = board.settings, board.incidents[name]
+    if incident.settled_ns is None:
+        return
+    wait_s = settings.unseen_close_s if incident.state == "open" else settings.close_s
+    if now_ns - incident.settled_ns < ns(wait_s):
+        return
+    closed = to_state(incident, "closed", CORRELATE, now_ns, rank_of(board.members(name)))
+    board.put_incident(closed)
+    speak(board, name, [("closed", ("auto", incident.episode))], now_ns)
+
+
+def _stale(board: Board, now_ns: int) -> list[str]:
+    """Incidents closed for so long that nothing joins or follows them any more."""
+    keep_ns = ns(max(board.settings.link_s, board.settings.reopen_s))
+    return [
+        name
+        for name, incident in board.incidents.items()
+        if incident.closed_ns is not None
+        and now_ns - incident.closed_ns > keep_ns
+        and all(condition.status != ACTIVE for condition in board.members(name))
+    ]
