@@ -125,9 +125,9 @@ def _url(fields: Fields, source: str) -> str:
         fields.fault(
             "url", "no credentials", "credentials in it", "Put them into user and password_file or password_env."
         )  # fmt: skip
-    elif source == "file" and not colon:
+    elif source not in _SCHEMES or (source == "file" and not colon):
         return url
-    elif scheme.lower() not in _SCHEMES.get(source, (scheme.lower(),)) or not rest.strip("/"):
+    elif scheme.lower() not in _SCHEMES[source] or not rest.strip("/"):
         expected = " or ".join(f"{name}://..." for name in _SCHEMES[source])
         got = quoted(f"{scheme}://...") if colon else "no scheme"
         fields.fault("url", expected, got, "Take the stream's address from the camera's own page.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -184,18 +183,15 @@ def check_columns(
     text: RegistryText, known: tuple[str, ...], required: tuple[str, ...]
 ) -> tuple[list[SettingsError], list[str]]:
     """Faults (a required column is missing, one would describe a person or hold a secret) and warnings (others)."""
-    faults, warnings = [], []
+    faults, warnings = list[SettingsError](), list[str]()
     came = ", ".join(text.columns) or "none"
-    for column in required:
-        if column not in text.columns:
-            faults.append(
-                SettingsError(
-                    f"{text.file}: {column}",
-                    expected="a column of this name",
-                    got=came,
-                    mend=f"Add the column {column}.",
-                )
-            )
+    faults += [
+        SettingsError(
+            f"{text.file}: {column}", expected="a column of this name", got=came, mend=f"Add the column {column}."
+        )
+        for column in required
+        if column not in text.columns
+    ]
     for column in text.columns:
         if column in known:
             continue
@@ -220,4 +216,5 @@ def quoted(value: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # Comparing, not converting: a whole number of JSON may be longer than any float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e300 < value < 1e300

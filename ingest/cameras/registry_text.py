@@ -144,7 +144,8 @@ def _geojson(file: str, text: str) -> RegistryText:
         at = f"{file} line {line}: feature {index}" if line else f"{file}: feature {index}"
         properties = feature.get("properties") if isinstance(feature, dict) else None
         geometry = feature.get("geometry") if isinstance(feature, dict) else None
-        values = {str(key).strip().lower(): value for key, value in (properties or {}).items()}
+        named = properties.items() if isinstance(properties, dict) else ()
+        values = {str(key).strip().lower(): value for key, value in named}
         records.append(RegistryRecord(at, values, geometry if isinstance(geometry, dict) else {}))
     columns = dict.fromkeys(column for record in records for column in record.values)
     return RegistryText(file, tuple(columns), tuple(records), True)
