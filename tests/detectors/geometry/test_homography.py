@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.geometry.homography import Floats, fit_homography, jacobian, project
@@ -29,6 +29,7 @@ def ground_seen_by(camera: Pinhole, image: Floats) -> Floats:
     return np.column_stack([x, np.cos(pitch) - y * np.sin(pitch)]) * (height_m / drop)[:, None]
 
 
+@settings(deadline=None)
 @given(camera=cameras)
 def test_a_homography_fitted_to_exact_points_is_exact(camera):
     image = PICTURE[PICTURE[:, 1] > 0.6]
@@ -39,6 +40,7 @@ def test_a_homography_fitted_to_exact_points_is_exact(camera):
     np.testing.assert_allclose(project(homography, between), ground_seen_by(camera, between), rtol=1e-6, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(camera=cameras)
 def test_the_way_back_from_the_ground_to_the_picture_is_the_inverse(camera):
     image = PICTURE[PICTURE[:, 1] > 0.6]
@@ -47,6 +49,7 @@ def test_the_way_back_from_the_ground_to_the_picture_is_the_inverse(camera):
     np.testing.assert_allclose(project(np.linalg.inv(homography), there), image, atol=1e-7)
 
 
+@settings(deadline=None)
 @given(camera=cameras)
 def test_the_jacobian_is_the_slope_of_the_projection(camera):
     image = PICTURE[PICTURE[:, 1] > 0.6]

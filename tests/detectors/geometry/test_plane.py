@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -14,6 +14,7 @@ planes = st.builds(SitePlane, lon=st.floats(-180.0, 179.999), lat=st.floats(-75.
 within_2_km = arrays(np.float64, (5, 2), elements=st.floats(-2_000.0, 2_000.0))
 
 
+@settings(deadline=None)
 @given(plane=planes, metres=within_2_km)
 def test_metres_to_lon_lat_and_back_is_true_to_a_millimetre(plane, metres):
     np.testing.assert_allclose(plane.to_metres(plane.to_lon_lat(metres)), metres, atol=1e-3)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from detectors.geometry.calibration import calibrate
@@ -31,6 +31,7 @@ def polygons(draw: st.DrawFn) -> Floats:
     return ring
 
 
+@settings(deadline=None)
 @given(ring=polygons(), points=st.lists(grid_points, min_size=1, max_size=40))
 def test_inside_agrees_with_shapely_border_included(ring, points):
     place = np.array(points, dtype=np.float64) / 2.0
@@ -39,6 +40,7 @@ def test_inside_agrees_with_shapely_border_included(ring, points):
     assert (inside(ring[::-1], place) == expected).all()
 
 
+@settings(deadline=None)
 @given(ring=polygons(), turn=st.integers(0, 8))
 def test_the_area_does_not_depend_on_the_first_corner_or_the_sense(ring, turn):
     area = shapely.Polygon(ring).area

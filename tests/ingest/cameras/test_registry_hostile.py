@@ -40,18 +40,20 @@ def assert_read_or_refused(data: bytes) -> None:
                 assert "registry" in str(error)
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data):
     assert_read_or_refused(data)
 
 
+@settings(deadline=None)
 @given(rows=st.lists(st.lists(st.text(max_size=6), max_size=12), max_size=4), separator=st.sampled_from(",;\t"))
 def test_any_table_is_read_or_refused(rows, separator):
     text = "\n".join(separator.join(row) for row in [list(COLUMNS), *rows])
     assert_read_or_refused(text.encode("utf-8", "replace"))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(given_features=st.lists(features, max_size=3), crs=st.none() | values)
 def test_any_features_are_read_or_refused(given_features, crs):
     document = {"type": "FeatureCollection", "crs": crs, "features": given_features}

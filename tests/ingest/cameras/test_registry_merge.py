@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.bus.contract import Draft
@@ -42,6 +42,7 @@ def merged(rows: list[CameraRow], zones: list[ZoneRow] | None = None, previous: 
 ids = st.lists(st.sampled_from([f"c{n}" for n in range(12)]), min_size=1, unique=True)
 
 
+@settings(deadline=None)
 @given(imports=st.lists(ids, min_size=1, max_size=6))
 def test_a_camera_keeps_its_number_while_it_stays_and_no_two_share_one(imports):
     district = NOTHING
@@ -54,6 +55,7 @@ def test_a_camera_keeps_its_number_while_it_stays_and_no_two_share_one(imports):
         district = following
 
 
+@settings(deadline=None)
 @given(names=ids)
 def test_the_same_import_again_changes_nothing(names):
     district = merged([camera(name) for name in names], [zone("z")])
