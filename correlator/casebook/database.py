@@ -111,6 +111,8 @@ class Database:
             raise self._settings(
                 f"tables of version {tables.VERSION}", f"version {found}", "Run the version of Drumtower that wrote it."
             )
+        # A file that cannot be written is better found now than with the first incident.
+        connection.execute(tables.outbox_head.update().values(sequence=tables.outbox_head.c.sequence))
 
 
 def _parsed(url: str) -> URL:
