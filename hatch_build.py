@@ -22,7 +22,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 CONSOLE = Path("deploy", "console")
 NOT_SOURCES = ("dist", "dist.new", "node_modules", "mock", "tests")
 STEPS = {
-    "ci": "Let npm reach its registry (npm config set registry URL), or build from an sdist, which carries the console.",
+    "ci": "Let npm reach its registry (npm config set registry URL), or build from an sdist: it has the console.",
     "run build": "Run `npm ci && npm run build` in deploy/console to see the whole message.",
 }  # what npm does, and what mends it
 STEP_S_MAX = 900
@@ -132,7 +132,7 @@ def cause(output: str) -> str:
     lines = [line.strip() for line in COLOUR.sub("", output).splitlines() if line.strip()]
     failed = next((at for at, line in enumerate(lines) if line.startswith("Build failed with")), None)
     if failed is not None:
-        told = [line.strip("╭─│[] ") for line in lines[failed + 1 : failed + 3]]
+        told = [line.strip("╭─│ ") for line in lines[failed + 1 : failed + 3]]
     else:
         npm_lines = [line.removeprefix("npm error").strip() for line in lines if line.startswith("npm error")]
         told = [line for line in npm_lines if line and not line.startswith(NOISE)][:2] or lines[-1:]

@@ -11,6 +11,7 @@ export default defineConfig({
     emptyOutDir: true,
     modulePreload: { polyfill: false }, // the page carries no inline script: script-src 'self' holds
     assetsInlineLimit: 0,
+    license: { fileName: 'licences.md' }, // what the bundle is made of, and on which terms
     chunkSizeWarningLimit: 1500, // MapLibre is one lazy chunk
   },
   server: { proxy: { '/api': process.env.DRUMTOWER_API ?? 'http://127.0.0.1:8600' } },

@@ -2,7 +2,8 @@
 
 import type { Camera, ErrorBody, Incident, IncidentPage, Status, ZoneCollection } from './wire.ts';
 
-const TIMEOUT_MS = 10_000;
+const READ_MS_MAX = 60_000; // a large district over a bad line
+const ACT_MS_MAX = 10_000; // the operator waits for this one
 const PAGE_SIZE = 200;
 const PAGES_MAX = 10; // 2,000 incidents: more than a screen or a person can hold
 
@@ -32,7 +33,7 @@ async function call<T>(path: string, init: RequestInit = {}): Promise<T> {
       ...init,
       credentials: 'same-origin',
       cache: 'no-store',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(init.method === 'POST' ? ACT_MS_MAX : READ_MS_MAX),
     });
   } catch (cause) {
     throw new ApiError('unreachable', cause instanceof Error ? cause.message : String(cause));

@@ -37,6 +37,8 @@ export function listenToKeys(): void {
   addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || belongsToControl(event)) return;
     const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    // Behind the keys' own panel nothing is acknowledged by mistake.
+    if (screen_state.keys_open && event.key !== 'Escape' && event.key !== '?') return;
     if (act === undefined || (event.repeat && event.key.toLowerCase() === 'a')) return;
     event.preventDefault();
     act();

@@ -5,7 +5,7 @@ import type { AlertMessage, BeatMessage, CameraNow, ZoneNow } from './wire.ts';
 
 const REOPEN_MS = 8_000; // a connection that says nothing for so long is dead, whatever TCP thinks
 const BACKOFF_MS_MIN = 500;
-const BACKOFF_MS_MAX = 8_000;
+const BACKOFF_MS_MAX = 4_000;
 
 export interface StreamHandlers {
   opened: (again: boolean) => void;

@@ -16,7 +16,9 @@ import { type Bounds, boundsOf, graticule } from './ground.ts';
 import { PIXEL_RATIO, cameraPicture, levelPicture } from './shapes.ts';
 import { type SourceId, nightStyle } from './style.ts';
 
-const REDRAW_MS = 1_000;
+const REDRAW_MS_MIN = 1_000;
+const REDRAW_MS_MAX = 4_000;
+const REDRAW_MS_PER_FEATURE = 0.5;
 const ZOOM_MAX = 19;
 const CLICK_REACH_PX = 6;
 const CLICKABLE = ['incidents', 'cameras', 'zone-labels', 'zones'];
@@ -38,9 +40,10 @@ export class DistrictMap {
   private readonly map: MapLibreMap;
   private readonly events: MapEvents;
   private readonly due = new Map<SourceId, () => FeatureCollection>();
-  private readonly drawn_at_ms = new Map<SourceId, number>();
+  private readonly rest_until_ms = new Map<SourceId, number>();
   private redraw: ReturnType<typeof setTimeout> | undefined;
   private loaded = false;
+  private zones_told = false;
   private bounds: Bounds | null = null;
 
   constructor(container: HTMLElement, events: MapEvents) {
@@ -82,7 +85,7 @@ export class DistrictMap {
     });
   }
 
-  /** Draw a source anew: at once if it has rested for a second, else when it has. Only the newest is drawn. */
+  /** Draw a source anew: at once if it has rested, for a second or for its size, else when it has. Only the newest counts. */
   draw(source: SourceId, features: () => FeatureCollection): void {
     this.due.set(source, features);
     if (this.loaded) this.drawDue();
@@ -90,7 +93,7 @@ export class DistrictMap {
 
   /** The selection follows the hand and is not throttled. */
   drawNow(source: SourceId, features: () => FeatureCollection): void {
-    this.drawn_at_ms.delete(source);
+    this.rest_until_ms.delete(source);
     this.draw(source, features);
   }
 
@@ -136,6 +139,19 @@ export class DistrictMap {
     this.map.remove();
   }
 
+  /** Not by `idle`: a large district that changes every second may never be idle. */
+  private tellWhenZonesAreDrawn(): void {
+    if (this.zones_told) return;
+    this.zones_told = true;
+    const look = (): void => {
+      if (this.map.isSourceLoaded('zones')) {
+        this.map.off('render', look);
+        this.events.zonesDrawn();
+      } else this.map.triggerRepaint();
+    };
+    this.map.on('render', look);
+  }
+
   private padding(): number {
     const { clientWidth, clientHeight } = this.map.getContainer();
     return Math.max(10, Math.min(60, Math.min(clientWidth, clientHeight) / 8));
@@ -155,15 +171,16 @@ export class DistrictMap {
     const now_ms = performance.now();
     let wait_ms = Infinity;
     for (const [source, features] of this.due) {
-      const rest_ms = (this.drawn_at_ms.get(source) ?? -Infinity) + REDRAW_MS - now_ms;
+      const rest_ms = (this.rest_until_ms.get(source) ?? -Infinity) - now_ms;
       if (rest_ms > 0) {
         wait_ms = Math.min(wait_ms, rest_ms);
         continue;
       }
       const drawn = features();
       void this.map.getSource<GeoJSONSource>(source)?.setData(drawn);
-      if (source === 'zones' && drawn.features.length > 0) this.map.once('idle', () => this.events.zonesDrawn());
-      this.drawn_at_ms.set(source, now_ms);
+      if (source === 'zones' && drawn.features.length > 0) this.tellWhenZonesAreDrawn();
+      const size_ms = drawn.features.length * REDRAW_MS_PER_FEATURE;
+      this.rest_until_ms.set(source, now_ms + Math.min(REDRAW_MS_MAX, Math.max(REDRAW_MS_MIN, size_ms)));
       this.due.delete(source);
     }
     if (wait_ms < Infinity) this.redraw = setTimeout(() => this.drawDue(), wait_ms);

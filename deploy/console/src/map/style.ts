@@ -86,6 +86,8 @@ const layers: LayerSpecification[] = [
     id: 'zone-labels',
     type: 'symbol',
     source: 'zone-labels',
+    // From afar only what is not normal: a city's worth of quiet zones would bury it.
+    filter: ['any', ['!=', ['get', 'level'], 'normal'], ['>=', ['zoom'], 14]],
     layout: {
       'icon-image': ['concat', 'level-', ['get', 'level']],
       'icon-anchor': 'bottom',

@@ -13,6 +13,7 @@ import { incidents } from './incidents.svelte.ts';
 import { notices } from './notices.svelte.ts';
 
 const SILENCE_MS_MAX = 8_000;
+const RECENT_MS = 2_500; // a little more than one beat
 const WATCH_MS = 500;
 const RELOAD_PAUSE_MS = 2_000;
 const GAP_RELOAD_MS_MIN = 30_000;
@@ -21,11 +22,13 @@ export type ConnectionState = 'connecting' | 'live' | 'lost';
 
 class Connection {
   state = $state<ConnectionState>('connecting');
-  /** Server time of the last message; null before the first. */
+  /** Server time at which the screen was last live; null before the first. */
   heard_at_ms = $state<number | null>(null);
 
   private stream: LiveStream | null = null;
   private heard_desk_ms = Date.now(); // wall clock: it runs on while the desk sleeps
+  private fresh_desk_ms = Date.now(); // the last message that found everything read: what is shown was true then
+  private heard_any = false;
   private loading: Promise<void> | null = null;
   private held: (() => void)[] = []; // what came during a load is newer than the load
   private sequence_before: number | null = null;
@@ -48,6 +51,7 @@ class Connection {
         if (this.loading !== load) return; // another load waits behind this one
         this.loading = null;
         for (const take of this.held.splice(0)) take();
+        if (this.heard_any && Date.now() - this.heard_desk_ms < RECENT_MS) this.heard();
       });
     this.loading = load;
     return load;
@@ -114,9 +118,12 @@ class Connection {
   }
 
   private heard(): void {
+    this.heard_any = true;
     this.heard_desk_ms = Date.now();
+    if (this.loading !== null) return;
+    this.fresh_desk_ms = this.heard_desk_ms;
     this.heard_at_ms = clock.atServer(this.heard_desk_ms);
-    if (this.loading === null) this.state = 'live';
+    this.state = 'live';
   }
 
   /** A sequence that the server had a beat ago and we still have not is an alert that we missed. */
@@ -133,10 +140,9 @@ class Connection {
   }
 
   private watch(): void {
-    const silent_ms = Date.now() - this.heard_desk_ms;
-    if (silent_ms < SILENCE_MS_MAX) return;
-    this.state = 'lost';
-    this.stream?.reopenIfDead(silent_ms);
+    const now_ms = Date.now();
+    if (now_ms - this.fresh_desk_ms >= SILENCE_MS_MAX) this.state = 'lost';
+    this.stream?.reopenIfDead(now_ms - this.heard_desk_ms);
   }
 }
 
