@@ -65,7 +65,8 @@ def project(homography: Floats, points: Floats) -> Floats:
         (K, 2)
     """
     linear, offset = homography[..., :2], homography[..., 2]
-    full = np.einsum("...ij,...j->...i", linear, points) + offset
+    one_for_all = homography.ndim == 2
+    full = (points @ linear.T if one_for_all else np.einsum("kij,kj->ki", linear, points)) + offset
     weight = full[..., 2:]
     visible = weight > 0.0
     result: Floats = np.where(visible, full[..., :2] / np.where(visible, weight, 1.0), np.nan)

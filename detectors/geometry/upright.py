@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.geometry.homography import Floats, project
+from detectors.geometry.homography import Floats
 
 ASPECT = 16 / 9
 BODY_HEIGHT_M = 1.7
@@ -30,7 +30,6 @@ class Upright:
     """A camera over its ground plane; lengths in the picture are in picture heights, the origin is its middle."""
 
     homography: Floats  # (3, 3) picture in [0, 1] to metres
-    from_ground: Floats  # (3, 3) metres to centred picture
     up: Floats  # (3,) what one metre of height adds to the homogeneous picture point
     focal: float
     scale: float  # homogeneous weight per metre of depth
@@ -70,9 +69,10 @@ class Upright:
 
     def _ground_points(self, foot: Floats) -> Floats:
         """(K, 3) homogeneous centred picture points of the ground seen at (K, 2), with depth as their weight."""
-        ground = project(self.homography, foot)
-        full: Floats = ground @ self.from_ground[:, :2].T + self.from_ground[:, 2]
-        return full
+        # The ground's own weight is the inverse of its depth; so nothing needs to be projected there and back.
+        depth = 1.0 / _positive(foot @ self.homography[2, :2] + self.homography[2, 2])
+        centred = (foot - 0.5) * np.array([ASPECT, 1.0])
+        return np.concatenate([centred, np.ones((len(foot), 1))], axis=1) * depth[:, None]
 
 
 def upright(homography: Floats) -> Upright:
@@ -87,7 +87,7 @@ def upright(homography: Floats) -> Upright:
     normal = normal / np.linalg.norm(normal)
     if normal @ origin > 0.0:  # the camera is above the ground
         normal = -normal
-    return Upright(homography, from_ground, scale * lens * normal, focal, scale)
+    return Upright(homography, scale * lens * normal, focal, scale)
 
 
 def _focal(from_ground: Floats) -> float:

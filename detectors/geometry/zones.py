@@ -19,7 +19,7 @@ from ingest.schema.tick import GRID_COLUMNS, GRID_ROWS
 
 SEEN_SHARE_MIN, SEEN_M2_MIN = 0.01, 20.0  # of a zone; less than both is the corner of an eye, not a view
 FOOT_NOISE = (4 / 1920, 4 / 1080)  # 1 sigma of a foot point, 4 px of a 1080p picture
-_SAMPLES = 4  # a cell side
+_SAMPLES = 3  # a cell side
 _BOUNDARY_M = 1e-9
 
 
@@ -53,19 +53,25 @@ def zone_views(district: District) -> tuple[ZoneView, ...]:
     Raises:
         SettingsError: the points of a calibration fix no homography, or a zone's polygon crosses itself.
     """
-    planes = {site: site_plane(district, site) for site in sorted({zone.site for zone in district.zones})}
+    own: dict[str, list[int]] = {}  # zones of each site
+    for index, zone in enumerate(district.zones):
+        own.setdefault(zone.site, []).append(index)
+    planes = {
+        site: site_plane(District((), tuple(district.zones[index] for index in there)), site)
+        for site, there in own.items()
+    }
     rings = [planes[zone.site].to_metres(np.array(zone.polygon, dtype=np.float64)) for zone in district.zones]
     shapes = [_shape(zone, ring) for zone, ring in zip(district.zones, rings, strict=True)]
     views: list[ZoneView] = []
     for camera in district.cameras:
-        own = [index for index, zone in enumerate(district.zones) if zone.site == camera.site]
-        if not camera.enabled or not own:
+        there = own.get(camera.site)
+        if not camera.enabled or not there:
             continue
         if camera.calibration is None:
-            named = [index for index in own if camera.id in district.zones[index].cameras]
+            named = [index for index in there if camera.id in district.zones[index].cameras]
             views += [_whole_view(camera.number, index, rings[index]) for index in named]
         else:
-            views += _calibrated_views(camera, planes[camera.site], {index: shapes[index] for index in own})
+            views += _calibrated_views(camera, planes[camera.site], {index: shapes[index] for index in there})
     return tuple(sorted(views, key=lambda view: (view.camera, view.zone)))
 
 
@@ -163,7 +169,7 @@ def _calibrated_views(camera: Camera, plane: SitePlane, shapes: dict[int, shapel
 
 
 def _samples() -> Floats:
-    """(9 * 4 * 16 * 4, 2) points of the picture, row by row, evenly in each cell."""
+    """(9 * 3 * 16 * 3, 2) points of the picture, row by row, evenly in each cell."""
     y = (np.arange(GRID_ROWS * _SAMPLES) + 0.5) / (GRID_ROWS * _SAMPLES)
     x = (np.arange(GRID_COLUMNS * _SAMPLES) + 0.5) / (GRID_COLUMNS * _SAMPLES)
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
