@@ -2,7 +2,7 @@
 A district that needs no camera: a square with a story, four video cameras over it, and streets around it.
 
     district = DemoDistrict(Path("var/demo"))
-    district.start()        # from now on its cameras can be read over RTSP
+    district.start()        # from now on its cameras can be read over RTSP; the story waits for the first viewer
     ... district.cameras_csv, district.zones_geojson ...
     district.stop()
 
@@ -36,12 +36,14 @@ class DemoDistrict:
     """
     Serves the district from two threads of this process: one paints, one sends.
 
+    The story waits for its first viewer: it begins when somebody reads a video camera, or with `begin_story`.
+
     Args:
         folder: where the district's files are written at the start.
         seed: another seed, other people.
         port: of the RTSP server; 0 takes a free one.
         metadata_cameras: how many cameras in the streets.
-        begins_at_s: where in the story it starts; all times of this class are then counted from there.
+        begins_at_s: where in the story it begins.
     """
 
     def __init__(
@@ -52,7 +54,8 @@ class DemoDistrict:
         self.streets = Streets(seed, metadata_cameras)
         self.server = _Server(port=port)
         self._begins_at_s = begins_at_s
-        self._began_s: float | None = None
+        self._served_s: float | None = None
+        self._story_s: float | None = None  # on the same clock: when the story was at 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._play, name="demo-district", daemon=True)
 
@@ -63,12 +66,17 @@ class DemoDistrict:
 
     @property
     def elapsed_s(self) -> float:
-        """Time of the story in seconds, which goes on growing when it repeats."""
-        return self._begins_at_s + (0.0 if self._began_s is None else time.monotonic() - self._began_s)
+        """Time of the story in seconds: stands still before it begins, goes on growing when it repeats."""
+        return self._begins_at_s if self._story_s is None else time.monotonic() - self._story_s
+
+    def begin_story(self) -> None:
+        """Begin without waiting for a viewer. A second call does nothing."""
+        if self._story_s is None:
+            self._story_s = time.monotonic() - self._begins_at_s
 
     def start(self) -> None:
         """
-        Write the files, serve, and begin the story.
+        Write the files and serve.
 
         Raises:
             OSError: the port is taken, or the folder cannot be written.
@@ -81,11 +89,11 @@ class DemoDistrict:
         write_cameras(self.cameras_csv, self.url, SQUARE_MASTS, self.streets.cameras)
         write_zones(self.zones_geojson, (*SQUARE_AREAS, *self.streets.zones()))
         self._cameras, self._streams = cameras, streams
-        self._began_s = time.monotonic()
+        self._served_s = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
-        """End the story and close every connection. A second call does nothing."""
+        """End the story, and close every connection. A second call does nothing."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(10)
@@ -96,17 +104,23 @@ class DemoDistrict:
         return story.square_occupancy(self.seed, t_s) | self.streets.occupancy_at(t_s)
 
     def _play(self) -> None:
-        beat = int(self._begins_at_s * _BEATS_HZ)
-        while not self._ended.wait(max(0.0, beat / _BEATS_HZ - self.elapsed_s)):
-            if self.elapsed_s - beat / _BEATS_HZ > LATE_S_MAX:
-                beat = int(self.elapsed_s * _BEATS_HZ)
-            time_s = beat / _BEATS_HZ
-            self._cameras[beat % len(self._cameras)].show(time_s)
+        beat = 0
+        while not self._ended.wait(max(0.0, beat / _BEATS_HZ - self._up_s())):
+            if self._up_s() - beat / _BEATS_HZ > LATE_S_MAX:
+                beat = int(self._up_s() * _BEATS_HZ)
+            if any(camera.is_watched for camera in self._cameras):
+                self.begin_story()
+            pts_s, story_s = beat / _BEATS_HZ, self.elapsed_s
+            self._cameras[beat % len(self._cameras)].show(pts_s, story_s)
             # Each street camera once a second, a twentieth of them at each beat.
             share = slice(beat % _BEATS_HZ, None, _BEATS_HZ)
-            for camera, document in self.streets.documents_at(time_s, time.time(), share):
-                self._streams[camera.id].push_metadata(document, time_s)
+            for camera, document in self.streets.documents_at(story_s, time.time(), share):
+                self._streams[camera.id].push_metadata(document, pts_s)
             beat += 1
+
+    def _up_s(self) -> float:
+        assert self._served_s is not None
+        return time.monotonic() - self._served_s
 
 
 class _SquareCamera:
@@ -118,18 +132,23 @@ class _SquareCamera:
         self._stream = server.add_stream(mast.id)
         self._encoder: Encoder | None = None
 
-    def show(self, time_s: float) -> None:
-        """Send the picture of `time_s`; or, while the story wants the stream dead, cut it."""
-        if story.is_dead(self._id, story.story_time_s(time_s)):
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody reads it."""
+        return bool(self._stream.readers)
+
+    def show(self, pts_s: float, story_s: float) -> None:
+        """Send the picture of a time of the story; or, while the story wants the stream dead, cut it."""
+        if story.is_dead(self._id, story.story_time_s(story_s)):
             self._server.dead.add(self._id)
             self._stream.close_readers()
             self._encoder = None
             return
         # A stream that comes back starts with a key frame.
         self._encoder = self._encoder or Encoder(WIDTH, HEIGHT, RATE_HZ, KEY_FRAME_S)
-        covered = story.covered_share(self._id, story.story_time_s(time_s))
-        unit = self._encoder.encode(self._painter.paint(story.scene_at(self._seed, time_s), covered))
-        self._stream.push_video(unit.data, time_s, unit.is_key)
+        covered = story.covered_share(self._id, story.story_time_s(story_s))
+        unit = self._encoder.encode(self._painter.paint(story.scene_at(self._seed, story_s), covered))
+        self._stream.push_video(unit.data, pts_s, unit.is_key)
         self._server.dead.discard(self._id)
 
 

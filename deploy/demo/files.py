@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from deploy.demo.streets import StreetCamera
 
 CAMERA_COLUMNS = ("id", "name", "site", "source", "url", "lon", "lat", "sampling_period_s", "calibration")
+VIDEO_PERIOD_S = 0.2  # every picture: the background is then learned before the crowd comes
 POINT_COLUMNS = ("image_x", "image_y", "lon", "lat")
 
 
@@ -32,7 +33,9 @@ def write_cameras(path: Path, base_url: str, masts: Sequence[Mast], streets: Ite
         _write_points(path.parent / points, mast)
         lon, lat = to_lon_lat(np.array([(mast.x, mast.y)]))[0]
         url = f"{base_url}/{mast.id}"
-        rows.append((mast.id, mast.name, "square", "rtsp", url, f"{lon:.7f}", f"{lat:.7f}", 1.0, points.as_posix()))
+        rows.append(
+            (mast.id, mast.name, "square", "rtsp", url, f"{lon:.7f}", f"{lat:.7f}", VIDEO_PERIOD_S, points.as_posix())
+        )
     for camera in streets:
         lon, lat = to_lon_lat(np.array([(camera.x, camera.y)]))[0]
         url = f"{base_url}/{camera.id}"

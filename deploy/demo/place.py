@@ -66,10 +66,10 @@ class Area:
 
 
 SQUARE_AREAS = (
-    Area("north-square", "North square", "square", "open", 60, -9.0, 3.0, 9.0, 12.0),
+    Area("north-square", "North square", "square", "open", 45, -9.0, 2.0, 9.0, 13.0),
     Area("south-square", "South square", "square", "open", 120, -11.0, -13.0, 11.0, -3.0),
-    Area("exit-west", "West exit", "square", "exit_route", 40, -24.0, -3.0, -14.0, 3.0),
-    Area("exit-east", "East exit", "square", "exit_route", 40, 14.0, -3.0, 24.0, 3.0),
+    Area("exit-west", "West exit", "square", "exit_route", 50, -24.0, -3.0, -14.0, 3.0),
+    Area("exit-east", "East exit", "square", "exit_route", 50, 14.0, -3.0, 24.0, 3.0),
 )
 
 

@@ -20,7 +20,7 @@ from deploy.demo.scene import Moment, Walkers, itineraries, moment, together
 
 LENGTH_S = 300.0
 FILL_FROM_S, FILL_TO_S = 4.0, 17.0  # people of the crowd enter the scene
-DRAIN_FROM_S, DRAIN_TO_S = 150.0, 172.0
+DRAIN_FROM_S, DRAIN_TO_S = 150.0, 175.0
 CROWD = 100
 COVERED_CAMERA, COVERED_FROM_S, COVERED_TO_S = "square-2", 180.0, 210.0
 DEAD_CAMERA, DEAD_FROM_S, DEAD_TO_S = "square-4", 230.0, 260.0
@@ -123,6 +123,6 @@ def _standing_places(random: np.random.Generator) -> Floats:
     for _ in range(60):  # push neighbours apart, as people do
         gap = places[:, None] - places[None]
         distance_m = np.hypot(gap[..., 0], gap[..., 1]) + np.eye(CROWD) * 1e9
-        push = np.clip(0.95 - distance_m, 0.0, None) / np.maximum(distance_m, 1e-6)
+        push = np.clip(1.1 - distance_m, 0.0, None) / np.maximum(distance_m, 1e-6)
         places = np.clip(places + 0.4 * (push[..., None] * gap).sum(axis=1), low, high)
     return places
