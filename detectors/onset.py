@@ -9,7 +9,7 @@ nothing was observed, nothing changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class State:
 
     since_ns: Ints  # (N, L) start of the present excess; NEVER where there is none
     over_ns: Ints  # (N, L) the last reading above the threshold; NEVER before the first
-    under_ns: Ints  # (N, L) since when readings are below the second threshold; NEVER where they are not
+    under_ns: Ints  # (N, L) since when a raised level's readings are below the second threshold; NEVER where not
     over: Bools  # (N, L) whether the last reading was above the threshold
     raised: Bools  # (N, L)
     gaps: Ints  # (N, L) how often a raised level's readings dropped below the threshold
@@ -56,17 +56,20 @@ def step(rule: Rule, state: State, at_ns: Ints, observed: Bools, over: Bools, un
         under: (N, L) whether it is below the second threshold; never true where `over` is.
     """
     over, under = over & observed, under & observed
+    if not over.any() and not state.raised.any() and (state.since_ns == NEVER).all():
+        return replace(state, over=state.over & ~observed)  # nothing is there and nothing begins: most of the time
     broken = observed & ~over & ~state.raised & (at_ns - state.over_ns > rule.gap_ns)
     since_ns = np.where(over, np.minimum(state.since_ns, at_ns), np.where(broken, NEVER, state.since_ns))
-    under_ns = np.where(under, np.minimum(state.under_ns, at_ns), np.where(observed, NEVER, state.under_ns))
-    raised = state.raised | (over & (at_ns - since_ns >= rule.hold_ns))
-    lowered = raised & under & (at_ns - under_ns >= rule.release_ns)
-    raised = raised & ~lowered
+    held = state.raised | (over & (at_ns - since_ns >= rule.hold_ns))
+    falling = held & under
+    under_ns = np.where(falling, np.minimum(state.under_ns, at_ns), np.where(observed, NEVER, state.under_ns))
+    lowered = falling & (at_ns - under_ns >= rule.release_ns)
+    raised = held & ~lowered
     gaps = state.gaps + (state.raised & state.over & observed & ~over)
     return State(
         since_ns=np.where(lowered, NEVER, since_ns),
         over_ns=np.where(over, at_ns, state.over_ns),
-        under_ns=under_ns,
+        under_ns=np.where(lowered, NEVER, under_ns),
         over=np.where(observed, over, state.over),
         raised=raised,
         gaps=np.where(raised, gaps, 0),

@@ -24,34 +24,27 @@ class Outlines:
     two zones share is then in exactly one of them, whichever way their rings turn.
     """
 
-    homography: Floats  # (V, 9)
+    homography: Floats  # (9, C) of each camera; 0 where there is none
     whole: Bools  # (V,) not calibrated: everybody in the picture counts
-    low: Floats  # (V, E) y of an edge's lower end; beyond all ground where there is no edge
-    high: Floats  # (V, E) y of its upper end
-    start: Floats  # (V, E) x of its lower end
-    slope: Floats  # (V, E) x per y
+    edges: Floats  # (4 E, V) y of the lower ends, y of the upper ends, x of the lower ends, x per y; see `_NOWHERE_M`
 
 
 def outlines(district: DistrictView) -> Outlines:
     """The outlines of the views of a partition."""
     edges = [_upward_edges(view.seen) if view.homography is not None else np.empty((0, 4)) for view in district.views]
     count = max((len(each) for each in edges), default=0)
-    table = np.full((4, len(edges), count), 0.0)
+    table = np.zeros((4, count, len(edges)))
     table[:2] = _NOWHERE_M
-    for view, each in enumerate(edges):  # once for a district
-        table[0, view, : len(each)] = each[:, 1]
-        table[1, view, : len(each)] = each[:, 3]
-        table[2, view, : len(each)] = each[:, 0]
-        table[3, view, : len(each)] = (each[:, 2] - each[:, 0]) / (each[:, 3] - each[:, 1])
-    flat = [np.zeros(9) if view.homography is None else view.homography.reshape(9) for view in district.views]
-    return Outlines(
-        homography=np.array(flat, np.float64).reshape(-1, 9),
-        whole=np.array([view.homography is None for view in district.views], np.bool_),
-        low=table[0],
-        high=table[1],
-        start=table[2],
-        slope=table[3],
-    )
+    homography = np.zeros((9, len(district.cameras)))
+    for row, (view, each) in enumerate(zip(district.views, edges, strict=True)):  # once for a district
+        table[0, : len(each), row] = each[:, 1]
+        table[1, : len(each), row] = each[:, 3]
+        table[2, : len(each), row] = each[:, 0]
+        table[3, : len(each), row] = (each[:, 2] - each[:, 0]) / (each[:, 3] - each[:, 1])
+        if view.homography is not None:
+            homography[:, district.view_camera[row]] = view.homography.reshape(9)
+    whole = np.array([view.homography is None for view in district.views], np.bool_)
+    return Outlines(homography, whole, table.reshape(4 * count, len(edges)))
 
 
 def pairs(district: DistrictView, camera_row: Ints) -> tuple[Ints, Ints]:
@@ -70,11 +63,14 @@ def pairs(district: DistrictView, camera_row: Ints) -> tuple[Ints, Ints]:
     return frame, np.arange(len(frame)) + np.repeat(first - np.cumsum(count) + count, count)
 
 
-def persons_in_views(views: Outlines, tick: Tick, frame: Ints, view: Ints, confidence_min: float) -> Ints:
+def persons_in_views(
+    views: Outlines, tick: Tick, camera_row: Ints, frame: Ints, view: Ints, confidence_min: float
+) -> Ints:
     """
     Persons in the zone of each pair of a frame and a view.
 
     Args:
+        camera_row: (N,) row of each frame's camera; that of a frame in no pair may be anything.
         frame: (Q,) row of the tick.
         view: (Q,) row of the view.
         confidence_min: objects below it do not count; those of unknown confidence do.
@@ -87,10 +83,11 @@ def persons_in_views(views: Outlines, tick: Tick, frame: Ints, view: Ints, confi
     count = tick.object_start[frame + 1] - first
     pair = np.repeat(np.arange(len(frame)), count)
     row = np.arange(len(pair)) + np.repeat(first - np.cumsum(count) + count, count)
-    kept = person[row]
-    pair, row = pair[kept], row[kept]
-    box = tick.object_box[row].astype(np.float64)
-    counted = _stands_in(views, view[pair], box[:, 0] + box[:, 2] / 2.0, box[:, 1] + box[:, 3])
+    if not person.all():
+        kept = person[row]
+        pair, row = pair[kept], row[kept]
+    east, north = _foot_points(views, tick, camera_row)
+    counted = _stands_in(views, view[pair], east[row], north[row])
     return np.bincount(pair[counted], minlength=len(frame))
 
 
@@ -111,19 +108,25 @@ def persons_from_foreground(cell_person_share: F32, foreground_grid: U8, frame: 
     return persons
 
 
-def _stands_in(views: Outlines, view: Ints, x: Floats, y: Floats) -> Bools:
-    """(P,) whether the point (x, y) of the picture stands on the seen part of the zone of its view; even-odd."""
-    h = views.homography[view].T
+def _foot_points(views: Outlines, tick: Tick, camera_row: Ints) -> tuple[Floats, Floats]:
+    """(M,) east and (M,) north of where each object stands; beyond all ground if it does not stand on ground."""
+    h = views.homography.take(np.repeat(camera_row, np.diff(tick.object_start)), axis=1)
+    left, top, width, height = tick.object_box.T.astype(np.float64)
+    x, y = left + width / 2.0, top + height
     weight = h[6] * x + h[7] * y + h[8]
-    ahead = weight > 0.0
-    scale = 1.0 / np.where(ahead, weight, 1.0)
-    east = ((h[0] * x + h[1] * y + h[2]) * scale)[:, None]
-    north = ((h[3] * x + h[4] * y + h[5]) * scale)[:, None]
-    low = views.low[view]
-    level = (low <= north) & (north < views.high[view])
-    crossed = level & (east < views.start[view] + views.slope[view] * (north - low))
-    odd = np.bitwise_xor.reduce(crossed, axis=1) if crossed.shape[1] else np.zeros(len(view), np.bool_)
-    inside: Bools = (odd & ahead) | views.whole[view]
+    grounded = weight > 0.0
+    weight = np.where(grounded, weight, 1.0)
+    north = (h[3] * x + h[4] * y + h[5]) / weight
+    return (h[0] * x + h[1] * y + h[2]) / weight, np.where(grounded, north, -_NOWHERE_M)
+
+
+def _stands_in(views: Outlines, view: Ints, east: Floats, north: Floats) -> Bools:
+    """(P,) whether a point of the ground is in the seen part of the zone of its view, by the even-odd rule."""
+    low, high, start, slope = views.edges.take(view, axis=1).reshape(4, len(views.edges) // 4, len(view))
+    crossed = (low <= north) & (north < high)
+    # An edge that is not there is never level with anything; its distance times its slope 0 is 0.
+    crossed &= east < start + slope * (north - low)
+    inside: Bools = np.bitwise_xor.reduce(crossed, axis=0) | views.whole[view]
     return inside
 
 

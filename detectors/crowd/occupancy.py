@@ -167,7 +167,7 @@ def observe(prepared: Prepared, state: State, tick: Tick, camera_row: Ints, at_n
     if with_boxes.any():
         pair, view = pairs(prepared.district, cameras[with_boxes])
         frame = frames[with_boxes][pair]
-        count = persons_in_views(prepared.outlines, tick, frame, view, prepared.settings.confidence_min)
+        count = persons_in_views(prepared.outlines, tick, camera_row, frame, view, prepared.settings.confidence_min)
         kept = newest(view, captured_ns[with_boxes][pair], count, views.boxes_ns)
         views = replace(
             views,

@@ -122,7 +122,7 @@ class Stream:
         at_ns = np.repeat(looked_ns[:, None], len(TROUBLES), axis=1)
         at_ns[:, 0] = moment.at_ns
         risen = onset.step(prepared.rule, state.onset, at_ns, observed, over, ~over)
-        raised: Bools = risen.raised.any(axis=1)
+        raised = np.asarray(risen.raised.any(axis=1))
         trouble = np.where(raised, risen.raised.argmax(axis=1), -1)
         # Once amber it stays so to its end: what the blind camera would show is not known.
         over_crowd = raised & (before.over_crowd | _over_crowd(prepared, crowd))

@@ -54,10 +54,10 @@ def camera(number: int = 7, id: str = "gate-7", calibrated: bool = False, **fact
     return Camera(**(given | facts))  # type: ignore[arg-type]
 
 
-def overhead(reach_m: float = 30.0) -> Calibration:
-    """Looks straight down at a square of `reach_m` around the middle: x is east, y is south."""
+def overhead(reach_m: float = 30.0, east_m: float = 0.0) -> Calibration:
+    """Looks straight down at a square of `reach_m`, `east_m` beside the middle: x is east, y is south."""
     image = [(x, y) for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0)]
-    ground = PLANE.to_lon_lat(np.array([((x - 0.5) * reach_m, (0.5 - y) * reach_m) for x, y in image]))
+    ground = PLANE.to_lon_lat(np.array([((x - 0.5) * reach_m + east_m, (0.5 - y) * reach_m) for x, y in image]))
     pairs = tuple(PointPair(x, y, float(lon), float(lat)) for (x, y), (lon, lat) in zip(image, ground, strict=True))
     return Calibration(points=pairs, error_m=0.05, measured_at_ns=START_NS - 86_400_000_000_000)
 
@@ -67,9 +67,9 @@ def plaza(capacity: int | None = 100, side_m: float = SIDE_M, **facts: object) -
     return district_of([camera()], [zone("plaza", capacity, side_m, cameras=("gate-7",), **facts)])
 
 
-def boxes_at(ground_m: Floats, reach_m: float = 30.0) -> Floats:
+def boxes_at(ground_m: Floats, reach_m: float = 30.0, east_m: float = 0.0) -> Floats:
     """(M, 4) boxes of people standing at (M, 2) metres, in the picture of an `overhead` camera."""
-    foot = np.stack([ground_m[:, 0] / reach_m + 0.5, 0.5 - ground_m[:, 1] / reach_m], axis=1)
+    foot = np.stack([(ground_m[:, 0] - east_m) / reach_m + 0.5, 0.5 - ground_m[:, 1] / reach_m], axis=1)
     return np.concatenate([foot - [0.01, 0.05], np.broadcast_to([0.02, 0.05], foot.shape)], axis=1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -20,7 +21,20 @@ from ingest.schema.codec import decode_finding, encode_tick
 from ingest.schema.finding import Phase
 from ingest.schema.tick import Picture, Tick
 from tests.detectors.plaza import (
-    EXACT, boxes_at, camera, counts, detect, ns, plaza, reads, run, seconds, square, tick, told, zone,
+    EXACT,
+    boxes_at,
+    camera,
+    counts,
+    detect,
+    ns,
+    plaza,
+    reads,
+    run,
+    seconds,
+    square,
+    tick,
+    told,
+    zone,
 )  # fmt: skip
 
 # Short times, so that short runs hold much: each level, both phases, the health of cameras.
@@ -50,7 +64,7 @@ def two_zones() -> District:
 def history(seed: int, count: int = 40) -> list[Tick]:
     """Ticks of 0.5 s: crowds that come and go, cameras that fall silent or are covered, empty and late frames."""
     chance = np.random.default_rng(seed)
-    crowd = {number: 0.0 for number in (WEST, EAST, 9)}
+    crowd = dict.fromkeys((WEST, EAST, 9), 0.0)
     ticks = []
     for index in range(1, count + 1):
         seen, picture, grid = {}, {}, {}
@@ -96,7 +110,7 @@ def test_cutting_into_batches_differently_changes_nothing(seed, cuts):
     ticks, stage = history(seed), detect(two_zones(), QUICK)
     whole, findings = run(stage, ticks)
     state, told_so_far, edges = stage.initial(0), [], sorted({0, len(ticks), *(min(cut, len(ticks)) for cut in cuts)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         state, more = stage.step(state, reads(ticks[start:end], start))
         told_so_far += more
     assert lines(stage, told_so_far) == lines(stage, findings)

@@ -1,0 +1,99 @@
+"""What is wrong with a camera's stream, and how bad that is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from detectors.settings import DetectSettings
+from ingest.cameras.district import district_of
+from ingest.schema.finding import Phase
+from ingest.schema.tick import Picture
+from tests.detectors.plaza import EXACT, camera, counts, detect, plaza, run, seconds, tick, told, zone
+
+ONLY = ("health.stream",)
+
+
+def changes(findings):
+    return [each for each in told(findings) if each[0] != "updated"]
+
+
+def test_a_camera_that_falls_silent_is_stalled_once_and_cleared_when_it_returns():
+    _, findings = run(detect(plaza(), only=ONLY), counts({0: 1, 20: None, 60: 1}, 80))
+    assert changes(findings) == [("raised", "notice", 30.0), ("cleared", "notice", 64.0)]
+    data = findings[0].data
+    assert (data.rule, data.zone, data.cameras) == ("health.stream.stalled", None, ("gate-7",))
+    assert seconds(data.onset_at) == 20.0
+    assert (data.value, data.unit) == (10.0, "s")
+    assert data.place.lon == pytest.approx(8.54)
+    assert findings[0].subject == "gate-7"
+
+
+def test_a_camera_that_never_came_is_stalled_too():
+    _, findings = run(detect(plaza(), only=ONLY), [tick(at / 5, {}) for at in range(1, 100)])
+    assert changes(findings) == [("raised", "notice", 10.2)]
+
+
+def test_a_slow_camera_has_five_of_its_periods():
+    slow = district_of([camera(sampling_period_s=4.0)], [zone()])
+    _, findings = run(detect(slow, only=ONLY), counts({0: 1, 10: None}, 60))
+    assert changes(findings) == [("raised", "notice", 30.0)]
+
+
+def test_a_pause_of_the_whole_line_is_nobodys_silence():
+    before, after = counts({0: 1}, 20), [tick(600.0 + at, {7: 1}) for at in range(5)]
+    _, findings = run(detect(plaza(), only=ONLY), [*before, tick(599.0, {}), *after])
+    assert findings == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "after_s"), [(Picture.FROZEN, 10), (Picture.COVERED, 10), (Picture.CORRUPT, 10), (Picture.DARK, 60)]
+)
+def test_a_picture_that_stays_useless_is_told_and_cleared(flag, after_s):
+    ticks = [tick(at, {7: 1}, picture={7: int(flag) if 5 <= at < 80 else 0}, captured_s=at) for at in range(1, 100)]
+    _, findings = run(detect(plaza(), only=ONLY), ticks)
+    assert changes(findings) == [("raised", "notice", 5.0 + after_s), ("cleared", "notice", 83.0)]
+    assert findings[0].data.rule == f"health.stream.{flag.name.lower()}"
+
+
+def test_a_flicker_of_a_flag_is_no_trouble():
+    ticks = [tick(at, {7: 1}, picture={7: int(Picture.FROZEN) if at % 9 == 0 else 0}) for at in range(1, 100)]
+    assert run(detect(plaza(), only=ONLY), ticks)[1] == []
+
+
+def test_a_blind_camera_over_a_crowd_is_amber_by_itself():
+    # Half of the capacity is no alert of its own, but nobody knows what comes after.
+    covered = {at: int(Picture.COVERED) if at >= 10 else 0 for at in range(1, 60)}
+    for persons, level in ((50, "amber"), (49, "notice")):
+        ticks = [tick(at, {7: persons}, picture={7: flag}, captured_s=at) for at, flag in covered.items()]
+        _, findings = run(detect(plaza(100), only=ONLY), ticks)
+        assert changes(findings) == [("raised", level, 20.0)]
+    amber = run(detect(plaza(100), only=ONLY), [tick(at, {7: 60}, picture={7: flag}) for at, flag in covered.items()])
+    assert amber[1][0].data.detail["use"] == 0.6
+    assert amber[1][0].data.thresholds["crowd_use"] == 0.5
+
+
+def test_one_condition_follows_the_camera_through_its_troubles():
+    ticks = [tick(at, {7: 1}, picture={7: int(Picture.COVERED)}) for at in range(1, 20)]
+    ticks += [tick(at, {}, period_s=1.0) for at in range(20, 40)]
+    _, findings = run(detect(plaza(), only=ONLY), ticks)
+    assert (findings[0].data.phase, findings[0].data.rule) == (Phase.RAISED, "health.stream.covered")
+    assert findings[-1].data.rule == "health.stream.stalled"
+    assert len({each.data.condition for each in findings}) == 1
+
+
+def test_boxes_found_elsewhere_do_not_say_that_the_picture_is_good():
+    ticks = []
+    for at in range(1, 30):
+        ticks.append(tick(at, {7: 1}, picture={7: int(Picture.COVERED)}, captured_s=at))
+        ticks.append(tick(at + 0.1, {7: 0}, producer="perceive", brightness=np.nan, captured_s=at))
+    _, findings = run(detect(plaza(), only=ONLY), ticks)
+    assert changes(findings) == [("raised", "notice", 11.0)]
+
+
+def test_two_thousand_cameras_that_stop_are_two_thousand_conditions_told_once():
+    cameras = [camera(number, f"c{number}") for number in range(2000)]
+    stage = detect(district_of(cameras, [zone()]), DetectSettings(occupancy=EXACT), only=ONLY)
+    ticks = [tick(at, dict.fromkeys(range(2000), 0) if at < 3 else {}, period_s=1.0) for at in range(1, 16)]
+    _, findings = run(stage, ticks)
+    assert len(findings) == len({each.subject for each in findings}) == 2000
