@@ -55,6 +55,12 @@ class Draft:
     value: bytes | None
     headers: Headers = ()
 
+    @property
+    def size_bytes(self) -> int:
+        """What key, value and headers weigh together."""
+        headers = sum(len(name) + len(content) for name, content in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
+
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:

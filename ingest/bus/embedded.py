@@ -14,19 +14,20 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 from weakref import WeakSet, WeakValueDictionary
 
 from ingest.bus import sqlite_file, sqlite_group, sqlite_log
 from ingest.bus.contract import Rebalance, Record, TopicPartition, TopicSpec
 from ingest.bus.embedded_consumer import EmbeddedConsumer
 from ingest.bus.embedded_producer import BYTES_IN_FLIGHT_MAX, EmbeddedProducer
+from ingest.bus.refusals import missing, partition_mismatch
 from ingest.clock import NS_PER_S, Clock, SystemClock
-from ingest.errors import BusRetryable, SettingsError
-from typing import TYPE_CHECKING
+from ingest.errors import BusRetryable
 
 if TYPE_CHECKING:
-    from ingest.bus.sqlite_log import Log
     from ingest.bus.sqlite_group import Membership
+    from ingest.bus.sqlite_log import Log
 
 SESSION_S = 6.0
 _POLL_INTERVAL_S_MAX = 300.0  # a member that has not polled for so long is dead, however lively its process is
@@ -229,14 +230,3 @@ class EmbeddedBus:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-
-def partition_mismatch(spec: TopicSpec, got: int) -> SettingsError:
-    """What is said when a topic is there with another number of partitions."""
-    mend = "Set the number of partitions back, or run `drumtower topics repartition`."
-    return SettingsError(f"topic {spec.name}", expected=f"{spec.partitions} partitions", got=f"{got}", mend=mend)
-
-
-def missing(at: TopicPartition) -> SettingsError:
-    """What is said when a topic or partition is not there."""
-    mend = "Create the topics with `drumtower topics create`."
-    return SettingsError(f"topic {at.topic}", expected=f"partition {at.partition}", got="no such partition", mend=mend)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from ingest.bus import sqlite_file, sqlite_group, sqlite_log
 from ingest.bus.contract import Consumer, Draft, TopicPartition
 from ingest.bus.embedded_consumer import EmbeddedConsumer
-from ingest.errors import BusFenced, BusRetryable
+from ingest.bus.refusals import in_flight_full, record_too_large
+from ingest.errors import BusFenced
 
 if TYPE_CHECKING:
-    from ingest.bus.sqlite_group import Membership
     from ingest.bus.embedded import EmbeddedBus
+    from ingest.bus.sqlite_group import Membership
 
 BYTES_IN_FLIGHT_MAX = 64 * 1024 * 1024
 # Without a transaction, appends gather for so long before they are written by themselves.
@@ -52,8 +53,9 @@ class EmbeddedProducer:
         self._raise_if_fenced()
         assert self._transactional_id is None or self._is_open, "append outside of a transaction"
         at = TopicPartition(draft.topic, draft.partition)
-        sqlite_log.check_size(draft, self._bus.log(at).message_bytes_max)
-        size = sqlite_log.bytes_of(draft)
+        size, bytes_max = draft.size_bytes, self._bus.log(at).message_bytes_max
+        if size > bytes_max:
+            raise record_too_large(draft.topic, bytes_max, size)
         if self._bytes + size > self._bytes_max:
             raise in_flight_full(self._bytes_max, self._bytes + size)
         if not self._drafts:
@@ -143,8 +145,3 @@ class EmbeddedProducer:
             self._clear()
             self._connection.close()
 
-
-def in_flight_full(bytes_max: int, got: int) -> BusRetryable:
-    """What is said when appends come faster than the bus takes them."""
-    mend = "Wait for the bus to come back, flush or commit more often, or raise bus.bytes_in_flight_max."
-    return BusRetryable("bus", expected=f"at most {bytes_max} bytes in flight", got=f"{got}", mend=mend)

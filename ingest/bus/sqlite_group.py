@@ -11,16 +11,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ingest.bus import sqlite_log
 from ingest.bus.assignment import sticky_assignment
 from ingest.clock import NS_PER_S
 from ingest.errors import BusFenced
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ingest.bus.sqlite_log import Log
     from ingest.bus.contract import TopicPartition
+    from ingest.bus.sqlite_log import Log
 
 
 @dataclass(frozen=True, slots=True)

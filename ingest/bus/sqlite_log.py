@@ -11,7 +11,6 @@ import msgspec
 from ingest.bus.contract import Draft, Headers, Position, Record, TopicPartition, TopicSpec
 from ingest.bus.sqlite_file import OFFSET_BITS
 from ingest.clock import NS_PER_S
-from ingest.errors import BusError
 
 _OFFSETS = 1 << OFFSET_BITS
 # As in Kafka: a deletion stays visible for a day, so that a reader that is behind sees it too.
@@ -59,22 +58,6 @@ def create(connection: sqlite3.Connection, spec: TopicSpec) -> None:
         "INSERT INTO partition(topic, number, next_offset) VALUES (?, ?, 0)",
         ((spec.name, number) for number in range(spec.partitions)),
     )
-
-
-def bytes_of(draft: Draft) -> int:
-    """What a draft weighs: key, value and headers."""
-    headers = sum(len(name) + len(content) for name, content in draft.headers)
-    return len(draft.key or b"") + len(draft.value or b"") + headers
-
-
-def check_size(draft: Draft, bytes_max: int) -> None:
-    """
-    Raises:
-        BusError: the draft is larger than its topic takes.
-    """
-    if (size := bytes_of(draft)) > bytes_max:
-        mend = "Send large things by reference, or raise the topic's message_bytes_max."
-        raise BusError(f"topic {draft.topic}", expected=f"a record of at most {bytes_max} bytes", got=f"{size}", mend=mend)
 
 
 def append(connection: sqlite3.Connection, log: Log, drafts: Sequence[Draft], at_ns: int) -> None:

@@ -10,15 +10,14 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ingest.bus.assignment import sticky_assignment
 from ingest.bus.contract import Consumer, Draft, Position, Rebalance, Record, TopicPartition, TopicSpec
-from ingest.bus.embedded import missing, partition_mismatch
-from ingest.bus.embedded_producer import BYTES_IN_FLIGHT_MAX, in_flight_full
-from ingest.bus.sqlite_log import bytes_of, check_size
+from ingest.bus.embedded_producer import BYTES_IN_FLIGHT_MAX
+from ingest.bus.refusals import in_flight_full, missing, partition_mismatch, record_too_large
 from ingest.clock import NS_PER_S
 from ingest.errors import BusFenced, BusRetryable
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.support.clock import ManualClock
@@ -354,8 +353,10 @@ class SimulatedProducer:
     def append(self, draft: Draft) -> None:
         self._raise_if_fenced()
         assert self._id is None or self._is_open, "append outside of a transaction"
-        check_size(draft, self._bus.log(TopicPartition(draft.topic, draft.partition)).spec.message_bytes_max)
-        size = bytes_of(draft)
+        at = TopicPartition(draft.topic, draft.partition)
+        size, bytes_max = draft.size_bytes, self._bus.log(at).spec.message_bytes_max
+        if size > bytes_max:
+            raise record_too_large(draft.topic, bytes_max, size)
         if self._bytes + size > self._bus.bytes_in_flight_max:
             raise in_flight_full(self._bus.bytes_in_flight_max, self._bytes + size)
         self._drafts.append(draft)

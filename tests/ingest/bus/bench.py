@@ -11,7 +11,10 @@ from typing import Protocol
 
 from ingest.bus.contract import Bus, Consumer, Draft, Record, TopicPartition, TopicSpec
 from ingest.bus.embedded import EmbeddedBus
+from ingest.bus.kafka import KafkaBus, KafkaBusConsumer, open_kafka
+from ingest.bus.kafka_settings import KafkaSettings
 from tests.support.clock import ManualClock
+from tests.support.kafka_broker import KafkaBroker
 from tests.support.simulated_bus import SESSION_S, SimulatedBus
 
 PATIENCE_S = 30.0
@@ -60,6 +63,38 @@ class EmbeddedBench:
 
     def crash(self, bus: Bus, consumer: Consumer) -> None:
         bus.close()  # ends the heartbeat, leaves the rows
+
+    def wait_a_moment(self) -> None:
+        time.sleep(0.01)
+
+    def close(self) -> None:
+        for bus in self._buses:
+            bus.close()
+
+
+class KafkaBench:
+    """A running broker. One bus serves all tests, and those that `open_bus` gives out are closed at the end."""
+
+    def __init__(self, broker: KafkaBroker) -> None:
+        self.broker = broker
+        self.settings = KafkaSettings(
+            bootstrap_servers=(broker.bootstrap_servers,),
+            session_s=1.5,
+            transaction_s_max=5.0,
+            bytes_in_flight_max=BYTES_IN_FLIGHT_MAX,
+        )
+        self._buses: list[KafkaBus] = []
+
+    def open_bus(self) -> KafkaBus:
+        if len(self._buses) < 2:
+            self._buses.append(open_kafka(self.settings))
+        self._buses.reverse()  # in turn: "another process" has connections of its own
+        return self._buses[0]
+
+    def crash(self, bus: Bus, consumer: Consumer) -> None:
+        assert isinstance(consumer, KafkaBusConsumer)
+        # A static member that only closes its connections does not leave: to its group it is dead.
+        consumer._client.close(autocommit=False, timeout_ms=1_000)
 
     def wait_a_moment(self) -> None:
         time.sleep(0.01)

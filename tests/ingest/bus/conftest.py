@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.ingest.bus.bench import Bench, EmbeddedBench, SimulatedBench, Town
+from tests.ingest.bus.bench import Bench, EmbeddedBench, KafkaBench, SimulatedBench, Town
+from tests.support.kafka_broker import KafkaBroker
 
 
 @pytest.fixture(params=["simulated", "embedded", "kafka"])
@@ -20,6 +21,13 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     yield made
     if request.param != "kafka":
         made.close()
+
+
+@pytest.fixture(scope="session")
+def kafka_bench(kafka_broker: KafkaBroker) -> Iterator[KafkaBench]:
+    bench = KafkaBench(kafka_broker)
+    yield bench
+    bench.close()
 
 
 @pytest.fixture

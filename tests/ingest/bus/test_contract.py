@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.bus.contract import Draft, Record, TopicPartition, TopicSpec
+from ingest.bus.contract import Consumer, Draft, Record, TopicPartition, TopicSpec
 from ingest.bus.dead_letter import dead_letter, parse_dead_letter
 from ingest.errors import BusError, BusFenced, BusRetryable, SettingsError
 from tests.ingest.bus.bench import BYTES_IN_FLIGHT_MAX, Town
@@ -87,7 +87,13 @@ def test_seek_moves_the_next_record_to_be_read(town: Town) -> None:
 def test_a_seek_in_the_call_back_of_an_assignment_counts_for_the_first_record(town: Town) -> None:
     topic = town.topic()
     town.fill(topic, b"a", b"b", b"c")
-    consumer = town.consumer(topic, on_assigned=lambda fresh: [consumer.seek(at, 2) for at in fresh])
+    consumer: Consumer
+
+    def to_the_third(fresh: frozenset[TopicPartition]) -> None:
+        for at in fresh:
+            consumer.seek(at, 2)
+
+    consumer = town.consumer(topic, on_assigned=to_the_third)
     assert values(town.take(consumer, 1)) == [b"c"]
 
 
@@ -495,15 +501,15 @@ def test_appends_are_bounded_in_flight(town: Town) -> None:
 
 
 def test_a_record_that_is_too_large_is_refused_alone(town: Town) -> None:
-    topic = town.topic(message_bytes_max=100_000)
+    topic = town.topic(message_bytes_max=200_000)
     producer = town.bus.producer()
-    with pytest.raises(BusError, match="100000 bytes") as refused:
-        producer.append(Draft(topic, 0, None, bytes(200_000)))
+    with pytest.raises(BusError, match="200000 bytes") as refused:
+        producer.append(Draft(topic, 0, None, bytes(300_000)))
     assert not isinstance(refused.value, BusRetryable | BusFenced)
-    producer.append(Draft(topic, 0, None, bytes(90_000)))
+    producer.append(Draft(topic, 0, None, bytes(190_000)))
     producer.flush()
     producer.close()
-    assert town.read_all(topic) == [bytes(90_000)]
+    assert town.read_all(topic) == [bytes(190_000)]
 
 
 # dead letters

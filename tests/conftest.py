@@ -1,0 +1,54 @@
+"""Real parts, each started once, when the first test asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support import parts
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.kafka_jars import PartMissing
+
+
+@contextmanager
+def _needed() -> Iterator[None]:
+    """A part that is missing skips the test, and says how to get it; in CI it fails: there nothing may go untested."""
+    try:
+        yield
+    except PartMissing as missing:
+        if parts.is_ci():
+            pytest.fail(str(missing), pytrace=False)
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """One broker for all tests: use topic and group names of your own. Who kills it starts it again."""
+    with _needed():
+        parts.find_kafka()
+    with parts.kafka(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with _needed():
+        parts.find_redis()
+    with parts.redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with _needed():
+        parts.find_postgres()
+    with parts.postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    with _needed():
+        return parts.find_chromium()
