@@ -14,5 +14,5 @@ export default defineConfig({
     license: { fileName: 'licences.md' }, // what the bundle is made of, and on which terms
     chunkSizeWarningLimit: 1500, // MapLibre is one lazy chunk
   },
-  server: { proxy: { '/api': process.env.DRUMTOWER_API ?? 'http://127.0.0.1:8600' } },
+  server: { proxy: { '/api': process.env.DRUMTOWER_API ?? 'http://127.0.0.1:8080' } },
 });

@@ -6,6 +6,8 @@ import type { Incident, Measurement, ZoneFacts } from './wire.ts';
 const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const fine = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 2 });
 
+export const count = (value: number): string => whole.format(value);
+
 /** A number at the precision that it deserves: persons are whole, small rates have two places. */
 export function number(value: number, unit = ''): string {
   return unit === 'persons' || Math.abs(value) >= 100 ? whole.format(value) : fine.format(value);

@@ -27,6 +27,13 @@ export function inOrder(incidents: Iterable<Incident>): Incident[] {
   return [...incidents].filter((incident) => incident.state !== 'closed').sort(compare);
 }
 
+/** The same incidents with those of `held` in their former order and newcomers behind: nothing moves under a hand. */
+export function keepPlaces(list: readonly Incident[], held: readonly string[]): Incident[] {
+  const place = new Map(held.map((id, at) => [id, at]));
+  const placeOf = (incident: Incident): number => place.get(incident.id) ?? held.length;
+  return [...list].sort((a, b) => placeOf(a) - placeOf(b)); // stable: newcomers keep the order of the list
+}
+
 /** The id `step` rows away from `id`, held at both ends; the first where `id` is not in the list. */
 export function neighbour(list: readonly Incident[], id: string | null, step: number): string | null {
   const at = list.findIndex((incident) => incident.id === id);

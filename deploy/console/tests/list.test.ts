@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { valueText } from '../src/measure.ts';
-import { compare, inOrder, neighbour } from '../src/order.ts';
+import { compare, inOrder, keepPlaces, neighbour } from '../src/order.ts';
 import { readClock } from '../src/response.ts';
 import { duration, minutesSeconds } from '../src/times.ts';
 import type { Incident, IncidentState, Level, ZoneFacts } from '../src/wire.ts';
@@ -48,6 +48,13 @@ test('what nobody has taken on comes first, then the worst, then the longest wai
 
 test('a closed incident is not in the list', () => {
   assert.deepEqual(inOrder([incident({ state: 'closed' })]), []);
+});
+
+test('while the order is held nothing moves, and newcomers wait behind', () => {
+  const before = inOrder(all.slice(0, 20)).map(({ id }) => id);
+  const held = keepPlaces(inOrder(all), before).map(({ id }) => id);
+  assert.deepEqual(held.slice(0, 20), before);
+  assert.deepEqual(held.slice(20), inOrder(all.slice(20)).map(({ id }) => id));
 });
 
 test('the selection stops at both ends of the list and begins at its top', () => {

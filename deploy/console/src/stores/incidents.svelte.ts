@@ -2,7 +2,7 @@
 
 import * as api from '../api.ts';
 import { LEVEL_RANK, isLoud } from '../levels.ts';
-import { inOrder } from '../order.ts';
+import { inOrder, keepPlaces } from '../order.ts';
 import { text } from '../strings.ts';
 import { timeOfDay } from '../times.ts';
 import type { AlertMessage, Incident } from '../wire.ts';
@@ -10,6 +10,8 @@ import { notices } from './notices.svelte.ts';
 import { sound } from './sound.svelte.ts';
 
 const FLUSH_MS = 60; // a burst of replayed alerts is one redraw
+const HOLD_MS = 700;
+const HOLD_MS_MAX = 3_000; // then the worst comes to the top whatever the hand does
 const ACTOR = 'operator';
 
 class Incidents {
@@ -17,6 +19,10 @@ class Incidents {
   /** Acknowledged here, not yet confirmed by the server. */
   private hoped = $state.raw<ReadonlyMap<string, Incident>>(new Map());
   private waiting: Incident[] = [];
+  /** Ids as they lay when the hand came over the list; null while the order is free. */
+  private held = $state.raw<readonly string[] | null>(null);
+  private held_since_ms = 0;
+  private release_due: ReturnType<typeof setTimeout> | undefined;
   private flush_due: ReturnType<typeof setTimeout> | undefined;
 
   loaded = $state(false);
@@ -25,7 +31,8 @@ class Incidents {
   list = $derived.by(() => {
     const shown = new Map(this.told);
     for (const [id, incident] of this.hoped) if (shown.has(id)) shown.set(id, incident);
-    return inOrder(shown.values());
+    const list = inOrder(shown.values());
+    return this.held === null ? list : keepPlaces(list, this.held);
   });
   unacknowledged = $derived(this.list.reduce((count, incident) => count + (incident.state === 'open' ? 1 : 0), 0));
   drills = $derived(this.list.reduce((count, incident) => count + (incident.drill ? 1 : 0), 0));
@@ -37,6 +44,20 @@ class Incidents {
 
   isPending(id: string): boolean {
     return this.hoped.has(id);
+  }
+
+  /** Keep the rows where they are while a pointer is at work, so that a click meets the alert it was meant for. */
+  holdOrder(): void {
+    const now_ms = performance.now();
+    if (this.held === null) {
+      this.held_since_ms = now_ms;
+      this.held = this.list.map((incident) => incident.id);
+    } else if (now_ms - this.held_since_ms > HOLD_MS_MAX) {
+      this.held = null;
+      return;
+    }
+    clearTimeout(this.release_due);
+    this.release_due = setTimeout(() => (this.held = null), HOLD_MS);
   }
 
   replace(incidents: readonly Incident[], more: boolean): void {
