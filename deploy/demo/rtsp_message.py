@@ -97,8 +97,10 @@ def take_request(buffer: bytearray) -> Request | None:
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
         length = headers.get("content-length", "0")
         words = first.split()
-        if len(words) != 3 or not words[2].startswith("RTSP/") or not length.isdigit():
+        if len(words) != 3 or not words[2].startswith("RTSP/"):
             raise ValueError(f"request: expected `METHOD URL RTSP/1.0`, got {first[:80]!r}")
+        if not length.isdecimal() or int(length) > HEADER_BYTES_MAX:
+            raise ValueError(f"Content-Length: expected 0 to {HEADER_BYTES_MAX}, got {length[:20]!r}")
         if len(buffer) < end + 4 + int(length):
             return None
         del buffer[: end + 4 + int(length)]

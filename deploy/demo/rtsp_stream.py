@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from deploy.demo import rtp
 
 GOP_FRAMES_MAX = 600
-REANCHOR_S = 0.5  # a feed whose own time runs away from the wall clock by this much starts a new mapping
+REANCHOR_S = 2.0  # a feed whose own time runs away from the wall clock by this much starts a new mapping
 
 
 @dataclass(eq=False, slots=True)
