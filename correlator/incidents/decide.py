@@ -49,5 +49,6 @@ def decide(
     if after.state == "closed" and newer:
         first = min(newer, key=lambda each: (each.onset_ns, each.id))
         board.put_incident(reopened(after, first.latest_id, first.latest_ns))
-        speak(board, incident.id, [("reopened", (first.latest_id,))], first.latest_ns)
+        # Its onset may have been told already; after the close it is told again.
+        speak(board, incident.id, [("reopened", (first.latest_id, str(after.version)))], first.latest_ns)
     return Decision(board.view(incident.id), board.take_changes())
