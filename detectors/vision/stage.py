@@ -1,0 +1,145 @@
+"""
+The perceive stage: references of frames in, ticks with the persons of each frame out.
+
+It gets its pictures through a function that is passed in, as they are not on the bus; so its output is a function of
+the references and of the pictures that are still there. It is the one stage that may shed: a frame that is older than
+`age_ms_max` beside the newest that has come is passed over, oldest first, and counted, since what cannot be looked at
+in time must not hold back what can. Only so far does its output depend on how the input is cut into batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from detectors.vision.person import FindPersons, Persons, picture_of
+from ingest.bus.contract import Draft, Record
+from ingest.errors import RecordError
+from ingest.schema.codec import encode_tick
+from ingest.schema.frame_reference import FrameReference, decode_reference
+from ingest.schema.tick import ObjectClass, Tick, empty_tick
+from ingest.stages.stage import Read
+
+PRODUCER = "perceive"
+_BEFORE_ALL = -(2**62)
+
+Pictures = Callable[[str], bytes | None]  # the JPEG of a reference, None when it is gone
+
+
+class PerceiveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    model: str = "yolox-nano"  # name of a model in the store
+    age_ms_max: Annotated[int, msgspec.Meta(ge=100)] = 2_000  # frames so much older than the newest are shed
+    frames_max: Annotated[int, msgspec.Meta(ge=1)] = 64  # looked at in one step; more are shed, oldest first
+
+
+class Counts(msgspec.Struct, frozen=True, array_like=True):
+    looked: int = 0
+    shed: int = 0  # too old, or too many
+    gone: int = 0  # the picture was no longer there
+    broken: int = 0  # the picture could not be decoded
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    partition: int
+    ends_at_ns: int  # of the last tick
+    newest_ns: int  # the newest arrival of a frame
+    counts: Counts
+
+
+class PerceiveStage:
+    """
+    Args:
+        pictures: the JPEG of a reference; None when it is gone.
+        find: finds the persons of a decoded picture.
+    """
+
+    name = "perceive"
+    version = 1
+    reads = "dt.frames"
+    writes = "dt.observations"
+
+    def __init__(self, settings: PerceiveSettings, pictures: Pictures, find: FindPersons) -> None:
+        self.settings, self._pictures, self._find = settings, pictures, find
+
+    def initial(self, partition: int) -> State:
+        return State(partition, _BEFORE_ALL, _BEFORE_ALL, Counts())
+
+    def decode(self, record: Record) -> FrameReference:
+        return decode_reference(record)
+
+    def step(self, state: State, batch: Sequence[Read[FrameReference]]) -> tuple[State, Sequence[Tick]]:
+        if not batch:
+            return state, []
+        arrived_ns = np.array([read.value.arrived_at_ns for read in batch], np.int64)
+        newest_ns = max(state.newest_ns, int(arrived_ns.max()))
+        fresh = np.flatnonzero(arrived_ns >= newest_ns - self.settings.age_ms_max * 1_000_000)
+        # The newest of them, in the order in which they came.
+        kept = np.sort(fresh[np.argsort(arrived_ns[fresh], kind="stable")][-self.settings.frames_max :])
+        counts = msgspec.structs.replace(state.counts, shed=state.counts.shed + len(batch) - len(kept))
+        state = replace(state, newest_ns=newest_ns, counts=counts)
+        ticks: list[Tick] = []
+        for index in kept:  # a picture takes tens of milliseconds; the loop takes none
+            state, tick = self._look(state, batch[index].value)
+            ticks += [tick] if tick is not None else []
+        return state, ticks
+
+    def encode(self, partition: int, output: Tick) -> Draft:
+        value, headers = encode_tick(output)
+        return Draft(self.writes, partition, str(partition).encode(), value, headers)
+
+    def save(self, state: State) -> bytes:
+        return msgspec.msgpack.encode((state.ends_at_ns, state.newest_ns, state.counts))
+
+    def restore(self, partition: int, snapshot: bytes) -> State:
+        try:
+            ends_at_ns, newest_ns, counts = msgspec.msgpack.decode(snapshot, type=tuple[int, int, Counts])
+        except msgspec.DecodeError as error:
+            raise RecordError(
+                f"snapshot of perceive/{partition}",
+                expected=f"the state of version {self.version}",
+                got=str(error)[:200],
+                mend="The stage starts afresh.",
+            ) from error
+        return State(partition, ends_at_ns, newest_ns, counts)
+
+    def live(self, state: State) -> Mapping[str, bytes]:
+        return {}
+
+    def _look(self, state: State, frame: FrameReference) -> tuple[State, Tick | None]:
+        counts = state.counts
+        jpeg = self._pictures(frame.reference)
+        if jpeg is None:
+            return replace(state, counts=msgspec.structs.replace(counts, gone=counts.gone + 1)), None
+        picture = picture_of(jpeg)
+        if picture is None:
+            return replace(state, counts=msgspec.structs.replace(counts, broken=counts.broken + 1)), None
+        # Ticks of one producer must follow one another, also where frames of two cameras arrived the other way round.
+        ends_at_ns = max(state.ends_at_ns + 1, frame.arrived_at_ns + 1)
+        tick = perceived_tick(state.partition, frame, self._find(picture), ends_at_ns)
+        counts = msgspec.structs.replace(counts, looked=counts.looked + 1)
+        return replace(state, ends_at_ns=ends_at_ns, counts=counts), tick
+
+
+def perceived_tick(partition: int, frame: FrameReference, persons: Persons, ends_at_ns: int) -> Tick:
+    """The tick of one frame with its persons; all that was not looked at is unknown."""
+    count = len(persons.box)
+    return replace(
+        empty_tick(partition, PRODUCER, min(frame.arrived_at_ns, ends_at_ns), ends_at_ns, 1),
+        camera=np.array([frame.camera], np.uint32),
+        captured_at_ns=np.array([frame.captured_at_ns], np.int64),
+        arrived_at_ns=np.array([frame.arrived_at_ns], np.int64),
+        time_source=np.array([frame.time_source], np.uint8),
+        width=np.array([frame.width], np.uint16),
+        height=np.array([frame.height], np.uint16),
+        objects_known=np.array([True]),
+        object_start=np.array([0, count], np.int64),
+        object_class=np.full(count, ObjectClass.PERSON, np.uint8),
+        object_confidence=persons.confidence,
+        object_box=persons.box,
+        object_track=np.full(count, -1, np.int32),
+    )
