@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -15,6 +16,7 @@ from correlator.incidents.merge import incident_id
 from correlator.incidents.settings import CorrelateSettings
 from ingest.bus.contract import TopicPartition
 from ingest.errors import RecordError, StoreConflict
+from ingest.schema.alert import IncidentView
 from ingest.schema.finding import Finding, Level, Phase
 from tests.correlator.cases import SQUARE, at_ns, board_of, east_of, finding, kinds
 
@@ -35,7 +37,7 @@ def write(casebook: Casebook, *findings: Finding) -> Changes:
 
 def apart(number: int, level: Level = Level.AMBER) -> Finding:
     """The onset of an incident of its own."""
-    where = {"zone": f"zone-{number}", "place": east_of(SQUARE, 1_000 * number)}
+    where: dict[str, Any] = {"zone": f"zone-{number}", "place": east_of(SQUARE, 1_000 * number)}
     return finding(f"c{number:03}", number, level=level, onset_s=number, **where)
 
 
@@ -90,7 +92,9 @@ def test_sequences_of_several_writers_have_no_gaps_and_become_visible_in_order(
     casebook: Casebook, open_another: Opening
 ) -> None:
     writers, each = 3, 8
-    books, errors, seen, done = [open_another() for _ in range(writers)], [], [], threading.Event()
+    books, done = [open_another() for _ in range(writers)], threading.Event()
+    errors: list[Exception] = []
+    seen: list[int] = []
 
     def work(number: int, book: Casebook) -> None:
         try:
@@ -133,7 +137,8 @@ def test_an_alert_that_is_in_the_outbox_is_not_put_there_again(casebook: Caseboo
 def test_pages_list_each_incident_once_the_severest_first_then_the_newest(casebook: Casebook) -> None:
     levels = [Level.RED, Level.AMBER, Level.CRITICAL]
     write(casebook, *(apart(number, levels[number % 3]) for number in range(10)))
-    listed, cursor = [], None
+    listed: list[IncidentView] = []
+    cursor = None
     while True:
         page = casebook.incidents(state="open", limit=3, cursor=cursor)
         listed += page.items
@@ -153,7 +158,7 @@ def test_pages_list_each_incident_once_the_severest_first_then_the_newest(casebo
 
 
 def test_the_id_of_a_merged_incident_answers_with_its_heir(casebook: Casebook) -> None:
-    right = {"zone": "r", "place": east_of(SQUARE, 150)}
+    right: dict[str, Any] = {"zone": "r", "place": east_of(SQUARE, 150)}
     write(casebook, finding("b", 10, onset_s=10, **right), finding("a", 0, zone="l"))
     write(casebook, finding("m", 20, onset_s=20, zone="m", place=east_of(SQUARE, 75)))
     view = casebook.incident(incident_id("b"))
@@ -192,7 +197,8 @@ def test_a_new_value_does_not_stand_in_the_way_of_an_action(casebook: Casebook) 
 
 def test_only_one_of_two_desks_that_act_at_once_goes_through(casebook: Casebook, open_another: Opening) -> None:
     write(casebook, finding("a"))
-    books, outcomes = [open_another(), open_another()], []
+    books = [open_another(), open_another()]
+    outcomes: list[str] = []
     barrier = threading.Barrier(2)
 
     def act(book: Casebook, action: str) -> None:
@@ -247,7 +253,7 @@ def test_the_audit_tells_which_row_was_changed_or_taken_away(casebook: Casebook,
 def test_pruning_leaves_what_is_open_what_is_young_and_what_a_receiver_lacks(casebook: Casebook) -> None:
     write(casebook, *(apart(number) for number in range(4)))
     for number in (0, 1):
-        write(casebook, finding(f"c{number:03}", 5, Phase.CLEARED, onset_s=number, **{"zone": f"zone-{number}"}))
+        write(casebook, finding(f"c{number:03}", 5, Phase.CLEARED, onset_s=number, zone=f"zone-{number}"))
         casebook.act(incident_id(f"c{number:03}"), "close", actor="d", version=None, at_ns=at_ns(10 + 100 * number))
     casebook.move_cursor("bus", 3)
     casebook.prune(at_ns(50))

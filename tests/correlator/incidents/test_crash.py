@@ -54,9 +54,9 @@ class Fused:
 
 
 def story() -> list[tuple[Finding, int]]:
-    east = {"zone": "east", "place": east_of(SQUARE, 3_000), "site": "south"}
-    west = {"zone": "west", "place": east_of(SQUARE, 150)}
-    bridge = {"zone": "middle", "place": east_of(SQUARE, 75)}
+    east: dict[str, Any] = {"zone": "east", "place": east_of(SQUARE, 3_000), "site": "south"}
+    west: dict[str, Any] = {"zone": "west", "place": east_of(SQUARE, 150)}
+    bridge: dict[str, Any] = {"zone": "middle", "place": east_of(SQUARE, 75)}
     return [
         (finding("a", 0), 0),
         (finding("e", 0, **east), 1),

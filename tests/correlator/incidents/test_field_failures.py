@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -92,7 +93,7 @@ def test_1_frames_without_objects_are_clear_and_not_unknown(watching: Opening) -
 
 def test_1_when_a_whole_partition_goes_quiet_its_incidents_are_unknown_and_others_are_not(watching: Opening) -> None:
     watch = watching()
-    elsewhere = {"zone": "south-square", "place": east_of(SQUARE, 5_000), "site": "south"}
+    elsewhere: dict[str, Any] = {"zone": "south-square", "place": east_of(SQUARE, 5_000), "site": "south"}
     watch.push(finding("b", 0, **elsewhere), partition=1)
     watch.play(crowd(0, Phase.RAISED))
     for t_s in range(10, 200, 10):
@@ -322,8 +323,8 @@ def test_12_who_was_away_gets_what_is_missing_once_and_in_order(watching: Openin
     watch = watching()
 
     def one(number: int, t_s: float, phase: Phase = Phase.RAISED) -> Finding:
-        where = {"zone": f"z{number}", "place": east_of(SQUARE, 1_000 * number)}
-        return finding(f"c{number}", t_s, phase, onset_s=number, **where)  # type: ignore[arg-type]
+        where: dict[str, Any] = {"zone": f"z{number}", "place": east_of(SQUARE, 1_000 * number)}
+        return finding(f"c{number}", t_s, phase, onset_s=number, **where)
 
     watch.play(*(one(number, number) for number in range(10)))
     seen = watch.casebook.alerts_after(0, 100)

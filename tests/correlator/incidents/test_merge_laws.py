@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from correlator.incidents.condition import condition_of, folded
+from correlator.incidents.condition import Condition, condition_of, folded
 from correlator.incidents.merge import incident_id
 from correlator.incidents.neighbours import is_near, is_together
 from correlator.incidents.settings import CorrelateSettings, ns
@@ -68,7 +68,7 @@ def test_incidents_do_not_depend_on_order_or_duplicates(data: st.DataObject) -> 
 @settings(max_examples=100, deadline=None)
 def test_an_incident_is_a_connected_component_with_the_id_of_its_earliest_condition(findings: list[Finding]) -> None:
     board = board_of(findings)
-    folds = {}
+    folds: dict[str, Condition] = {}
     for event in findings:
         arrived_ns = at_ns(0) + 0
         alone = condition_of(RULES, event, 0, max(arrived_ns, round(event.data.detected_at.timestamp()) * 10**9))

@@ -1,0 +1,220 @@
+"""The role between bus and casebook: what it does when either is away, and how it shares its work."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from correlator.casebook.outbox import publish
+from correlator.casebook.sql import open_casebook
+from correlator.incidents.merge import incident_id
+from correlator.incidents.role import CorrelateRole
+from correlator.incidents.settings import CorrelateSettings
+from ingest.bus.embedded import EmbeddedBus
+from ingest.bus.topics import ALERTS, topic_specs
+from ingest.clock import SystemClock
+from ingest.errors import BusRetryable, StoreRetryable
+from ingest.schema.codec import decode_alert
+from ingest.schema.finding import Level, Phase, Place
+from tests.correlator.cases import SQUARE, at_ns, draft, east_of, finding, kinds
+from tests.correlator.watch import Watch
+from tests.support.waiting import until
+
+ELSEWHERE: dict[str, Any] = {"zone": "south-square", "place": east_of(SQUARE, 5_000), "site": "south"}
+
+
+@pytest.fixture
+def watch(casebook_url: str) -> Any:
+    watch = Watch(casebook_url)
+    yield watch
+    watch.kill()
+
+
+class Failing:
+    """A casebook whose next calls of some methods fail; what was asked may have been done."""
+
+    def __init__(self, book: Any) -> None:
+        self.book, self.done = book, True
+        self.failures: dict[str, int] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.book, name)
+
+        def call(*args: Any, **named: Any) -> Any:
+            if self.failures.get(name, 0):
+                self.failures[name] -= 1
+                if self.done:
+                    found(*args, **named)
+                raise StoreRetryable("casebook", expected="an answer", got="silence", mend="Trying again.")
+            return found(*args, **named)
+
+        return call
+
+
+def test_it_goes_on_where_the_casebook_says_whatever_the_groups_offsets_say(watch: Watch) -> None:
+    watch.play(finding("a"), finding("b", 1, **ELSEWHERE))
+    group = watch.bus.groups["correlate"]
+    watch.kill()
+    group.committed = dict.fromkeys(group.committed, 0)
+    watch.start()
+    watch.clock.advance(10)
+    watch.turn()
+    assert kinds(watch.said()) == ["opened", "opened"]
+    watch.kill()
+    group.committed = dict.fromkeys(group.committed, 50)
+    watch.push(finding("c", 2, onset_s=2, zone="c", place=east_of(SQUARE, 9_000)))
+    watch.start()
+    watch.clock.advance(10)
+    watch.turn()
+    watch.turn()
+    assert kinds(watch.said()).count("opened") == 3
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_casebook_that_gives_no_answer_loses_and_doubles_nothing(watch: Watch, done: bool) -> None:
+    failing = Failing(watch.casebook)
+    failing.done = done
+    watch.role.close()
+    watch.start(wrap_casebook=lambda book: failing)
+    watch.turn()
+    names = ("record", "positions", "load_open", "cursor", "move_cursor", "revision")
+    for number, name in enumerate(names):
+        failing.failures = {name: 2}
+        place = east_of(SQUARE, 1_000 * number)
+        watch.push(finding(name, watch.t_s, onset_s=watch.t_s, zone=name, place=place))
+        watch.until(watch.t_s + 5)
+    expected = {incident_id(name) for name in names}
+    assert {view.id for view in watch.open()} == expected
+    opened = [alert.incident.id for alert in watch.said() if alert.type == "incident.opened"]
+    assert sorted(opened) == sorted(expected)
+    assert {alert.id for alert in watch.heard()} == {alert.id for alert in watch.said()}
+
+
+def test_a_bus_that_is_away_delays_alerts_and_loses_none(watch: Watch) -> None:
+    watch.turn()
+    watch.push(finding("a", 0))
+    watch.until(2)
+    watch.bus.lose_broker(90)
+    watch.until(60)
+    watch.until(100)
+    assert kinds(watch.said())[0] == "opened"
+    assert {alert.id for alert in watch.heard()} == {alert.id for alert in watch.said()}
+    heard = [alert.sequence for alert in watch.heard()]
+    assert heard == sorted(heard)
+
+
+def test_what_a_desk_does_is_not_undone_by_what_the_correlator_knew_before(watch: Watch) -> None:
+    watch.play(finding("a"))
+    watch.casebook.act(incident_id("a"), "acknowledge", actor="desk-1", version=None, at_ns=at_ns(3))
+    watch.play(finding("a", 5, Phase.UPDATED, Level.RED))
+    (view,) = watch.open()
+    assert (view.state, view.level, view.acknowledged_by) == ("acknowledged", Level.RED, "desk-1")
+    watch.until(100)
+    assert [alert.type for alert in watch.said() if "breached" in alert.type] == []
+
+
+def test_two_correlators_share_the_partitions_and_tell_everything_once(watch: Watch) -> None:
+    other = CorrelateRole(
+        watch.bus,
+        open_casebook(watch.url),
+        watch.settings,
+        watch.clock,
+        None,
+        structlog.wrap_logger(structlog.ReturnLogger()),
+        member="correlate-2",
+    )
+
+    def turns(count: int) -> None:
+        for _ in range(count):
+            watch.clock.advance(0.5)
+            watch.turn()
+            try:
+                other.run_once()
+            except Exception as error:
+                other.reset(leave=isinstance(error, BusRetryable))
+
+    turns(4)
+    for number in range(20):
+        t_s = watch.t_s
+        place = east_of(SQUARE, 1_000 * (number // 2))
+        # Two partitions see each place: their findings are one incident, whoever takes them.
+        watch.push(
+            finding(f"c{number}", t_s, onset_s=t_s, place=place, zone=f"z{number}", site=f"s{number % 2}"),
+            partition=number % 2,
+        )
+        turns(1)
+    turns(6)
+    assert len(watch.open()) == 10
+    assert set(watch.casebook.positions("correlate").values()) == {10}
+    assert sum(len(view.cameras) for view in watch.open()) == 10
+    assert sum(view.finding_count for view in watch.open()) == 20
+    assert kinds(watch.said()).count("opened") == 10
+    assert {alert.id for alert in watch.heard()} == {alert.id for alert in watch.said()}
+    other.close()
+
+
+def test_what_was_detected_long_ago_is_recorded_and_what_is_still_so_is_told(watch: Watch) -> None:
+    watch.push(finding("a", 0), finding("a", 5, Phase.CLEARED), finding("b", 0, **ELSEWHERE))
+    watch.clock.advance(1_000)
+    watch.turn()
+    watch.turn()
+    assert kinds(watch.said()) == ["recorded", "recorded", "recorded"]
+    watch.until(1_010)
+    watch.play(finding("b", 1_010, Phase.UPDATED, **ELSEWHERE))
+    watch.until(1_060)
+    assert kinds(watch.said())[3:] == ["recorded", "opened"]  # silent for long, and back again
+    watch.until(1_071)
+    told = watch.said()[-1]
+    assert (told.type, told.incident.zone) == ("incident.breached", "south-square")
+
+
+def test_a_broken_record_is_a_dead_letter_and_the_line_goes_on(watch: Watch) -> None:
+    watch.push(finding("a"))
+    watch.push_broken()
+    watch.push(finding("n", place=Place(lon=500.0, lat=0.0, radius_m=1.0)), finding("b", 1, **ELSEWHERE))
+    watch.until(2)
+    reasons = [dict(record.headers)["reason"].decode() for record in watch.bus.read("dt.dead", 0, 0)]
+    assert len(reasons) == 2
+    assert "a place on the earth" in reasons[1]
+    assert len(watch.open()) == 2
+    assert watch.casebook.positions("correlate")[("dt.findings", 0)] == 4  # type: ignore[index]
+
+
+def test_publishing_again_sends_the_same_ids_again(watch: Watch) -> None:
+    watch.play(finding("a"), finding("b", 1, **ELSEWHERE))
+    watch.until(3)
+    once = watch.heard()
+    sent = publish(watch.bus.producer(), watch.casebook, "bus-2", partitions=watch.partitions)
+    assert sent == len(once)
+    assert {alert.id for alert in watch.heard()} == {alert.id for alert in once}
+    assert publish(watch.bus.producer(), watch.casebook, "bus-2", partitions=watch.partitions) == 0
+
+
+def test_told_to_stop_it_takes_and_publishes_what_is_there_and_leaves(tmp_path: Path) -> None:
+    bus = EmbeddedBus(tmp_path / "bus.db")
+    bus.create_topics(topic_specs(2, []))
+    casebook = open_casebook(f"sqlite:///{tmp_path}/casebook.db")
+    clock, stop = SystemClock(), threading.Event()
+    log = structlog.wrap_logger(structlog.ReturnLogger())
+    role = CorrelateRole(bus, casebook, CorrelateSettings(late_s=1e12), clock, None, log)
+    thread = threading.Thread(target=role.run, args=(stop,))
+    thread.start()
+    producer = bus.producer()
+    producer.append(draft(finding("a")))
+    producer.flush()
+    until(lambda: casebook.incident(incident_id("a")), "the first incident")
+    for number in range(50):
+        producer.append(draft(finding(f"c{number}", zone=f"z{number}", place=east_of(SQUARE, 1_000 * number + 1_000))))
+    producer.flush()
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
+    alerts = [decode_alert(record) for partition in (0, 1) for record in bus.read(ALERTS, partition, 0, 1_000)]
+    assert sorted(alert.sequence for alert in alerts) == list(range(1, casebook.sequence() + 1))
+    assert kinds(alerts).count("opened") == 51
+    bus.close()
+    casebook.close()
