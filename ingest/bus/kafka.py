@@ -335,15 +335,36 @@ class KafkaBusConsumer:
             max_poll_interval_ms=int(bus.settings.poll_interval_s_max * 1_000),
             **bus.fetch_options(),
         )
+        self._is_polling = False
+        self._hold_joins(self._client._coordinator)
         self._client.subscribe(topics=list(topics), listener=self._call_backs)
         with bus.faults(self._thing):
             for topic in topics:
                 # A group that is joined before its leader knows the topic gets nothing, and is not shared out again.
                 self._client.partitions_for_topic(topic)
 
+    def _hold_joins(self, coordinator: Any) -> None:
+        """
+        Keep the answer of a rebalance until somebody polls. The library throws away one that arrives between two polls and
+        joins again, which makes all others join again too; with short polls a group may never settle.
+        """
+        join = coordinator._do_join_and_sync_async
+
+        async def join_and_hold() -> Any:
+            answer = await join()
+            while not self._is_polling and self._client is not None:
+                await coordinator._net.sleep(0.002)
+            return answer
+
+        coordinator._do_join_and_sync_async = join_and_hold
+
     def poll(self, timeout_s: float, records_max: int = 500) -> Sequence[Record]:
         with self._bus.faults(self._thing):
-            batches = self._client.poll(timeout_ms=int(timeout_s * 1_000), max_records=records_max)
+            self._is_polling = True
+            try:
+                batches = self._client.poll(timeout_ms=int(timeout_s * 1_000), max_records=records_max)
+            finally:
+                self._is_polling = False
             fresh = self._tell(batches)
         if not batches:
             self._check_connected()

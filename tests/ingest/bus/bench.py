@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -144,11 +144,13 @@ class Town:
             assert time.monotonic() < give_up_at_s, f"not within {PATIENCE_S} s: {what}"
             self.bench.wait_a_moment()
 
-    def take(self, consumer: Consumer, count: int) -> list[Record]:
-        """Poll until there are `count` records; more would be an error too."""
+    def take(self, consumer: Consumer, count: int, beside: Sequence[Consumer] = ()) -> list[Record]:
+        """Poll until there are `count` records; more would be an error too. Those `beside` it live on, and get nothing."""
         records: list[Record] = []
 
         def enough() -> bool:
+            for other in beside:
+                assert not other.poll(0.01)
             records.extend(consumer.poll(0.05))
             return len(records) >= count
 

@@ -363,7 +363,7 @@ def test_a_member_that_closes_hands_over_at_once_where_it_stood(town: Town) -> N
     town.settle(first, second, partitions=2)
     (given,) = first.assignment()
     town.fill(topic, b"a", b"b", partition=given.partition)
-    records = town.take(first, 2)
+    records = town.take(first, 2, beside=[second])
     first.commit({given: records[0].position.offset + 1})
     first.close()
     assert revoked[-1] == frozenset({given})
@@ -399,10 +399,10 @@ def test_a_member_that_comes_back_soon_has_its_partitions_again_and_the_others_n
 
     def is_back() -> bool:
         back.poll(0.02)
+        other.poll(0.02)
         return back.assignment() == held
 
     town.until(is_back, "the same partitions")
-    other.poll(0.02)
     assert len(calls) == count
 
 
