@@ -55,6 +55,7 @@ export const CAMERA_GROUP: Readonly<Record<CameraState, CameraGroup>> = {
   no_video: 'blind',
   auth_failed: 'refused',
   refused: 'refused',
+  unreachable: 'refused',
   quarantined: 'refused',
   off: 'off',
 };
@@ -91,6 +92,12 @@ export const CAMERA_STATES: readonly CameraState[] = [
   'no_video',
   'auth_failed',
   'refused',
+  'unreachable',
   'quarantined',
   'off',
 ];
+
+/** A newer server may know states that this page does not: such a camera is not known to see. */
+export const knownCameraState = (state: string): CameraState => (state in CAMERA_GROUP ? (state as CameraState) : 'no_video');
+
+export const knownZoneLevel = (level: string): ZoneLevel => (level in LEVEL_RANK ? (level as ZoneLevel) : 'unknown');

@@ -8,7 +8,7 @@ const BACKOFF_MS_MIN = 500;
 const BACKOFF_MS_MAX = 4_000;
 
 export interface StreamHandlers {
-  opened: (again: boolean) => void;
+  opened: () => void;
   failed: () => void;
   heard: () => void;
   alert: (message: AlertMessage) => void;
@@ -23,7 +23,6 @@ export class LiveStream {
   sequence: number;
   private readonly handlers: StreamHandlers;
   private source: EventSource | null = null;
-  private opened_before = false;
   private opened_at_ms = 0;
   private failures = 0;
   private retry: ReturnType<typeof setTimeout> | undefined;
@@ -41,8 +40,7 @@ export class LiveStream {
     this.source = source;
     source.onopen = () => {
       this.failures = 0;
-      this.handlers.opened(this.opened_before);
-      this.opened_before = true;
+      this.handlers.opened();
     };
     source.onerror = () => {
       if (source !== this.source) return;

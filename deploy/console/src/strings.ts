@@ -35,6 +35,7 @@ const camera: Record<CameraState, string> = {
   no_video: 'no video',
   auth_failed: 'sign-in failed',
   refused: 'refused',
+  unreachable: 'unreachable',
   quarantined: 'quarantined',
   off: 'off',
 };

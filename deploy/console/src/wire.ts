@@ -12,6 +12,7 @@ export type CameraState =
   | 'no_video'
   | 'auth_failed'
   | 'refused'
+  | 'unreachable'
   | 'quarantined'
   | 'off';
 

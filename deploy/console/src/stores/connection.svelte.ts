@@ -18,6 +18,7 @@ const WATCH_MS = 500;
 const RELOAD_PAUSE_MS = 2_000;
 const GAP_RELOAD_MS_MIN = 30_000;
 
+type Part = 'incidents' | 'district';
 export type ConnectionState = 'connecting' | 'live' | 'lost';
 
 class Connection {
@@ -29,7 +30,9 @@ class Connection {
   private heard_desk_ms = Date.now(); // wall clock: it runs on while the desk sleeps
   private fresh_desk_ms = Date.now(); // the last message that found everything read: what is shown was true then
   private heard_any = false;
-  private loading: Promise<void> | null = null;
+  private loading = false;
+  private readonly wanted = new Set<Part>();
+  private district_read = false;
   private held: (() => void)[] = []; // what came during a load is newer than the load
   private sequence_before: number | null = null;
   private gap_reload_ms = 0;
@@ -39,35 +42,32 @@ class Connection {
     setInterval(() => this.watch(), WATCH_MS);
     addEventListener('online', () => this.stream?.open());
     document.addEventListener('visibilitychange', () => this.watch());
-    void this.load(true);
+    this.want('incidents');
   }
 
-  /** Read anew, until it works; one load after the other. */
-  private load(incidents_too: boolean): Promise<void> {
-    if (this.loading !== null && !incidents_too) return this.loading;
-    const load: Promise<void> = (this.loading ?? Promise.resolve())
-      .then(() => this.loadUntilDone(incidents_too))
-      .then(() => {
-        if (this.loading !== load) return; // another load waits behind this one
-        this.loading = null;
-        for (const take of this.held.splice(0)) take();
-        if (this.heard_any && Date.now() - this.heard_desk_ms < RECENT_MS) this.heard();
-      });
-    this.loading = load;
-    return load;
+  /** Have parts read anew; what is asked for while a read is under way is read once more after it. */
+  private want(...parts: Part[]): void {
+    for (const part of parts) this.wanted.add(part);
+    if (!this.loading) void this.load();
   }
 
-  private async loadUntilDone(incidents_too: boolean): Promise<void> {
-    for (;;) {
+  private async load(): Promise<void> {
+    this.loading = true;
+    while (this.wanted.size > 0) {
+      const parts = [...this.wanted];
+      this.wanted.clear();
       try {
-        await Promise.all([this.loadDistrict(), incidents_too ? this.loadIncidents() : null]);
-        return;
+        await Promise.all(parts.map((part) => (part === 'incidents' ? this.loadIncidents() : this.loadDistrict())));
       } catch (fault) {
         if (!(fault instanceof api.ApiError)) throw fault;
         if (fault.code !== 'unreachable') notices.say(text.notices.reload_failed(fault.message), true);
+        for (const part of parts) this.wanted.add(part);
         await new Promise((resolve) => setTimeout(resolve, RELOAD_PAUSE_MS));
       }
     }
+    this.loading = false;
+    for (const take of this.held.splice(0)) take();
+    if (this.heard_any && Date.now() - this.heard_desk_ms < RECENT_MS) this.heard();
   }
 
   private async loadDistrict(): Promise<void> {
@@ -78,6 +78,7 @@ class Connection {
     district.demo = status.demo;
     district.replaceZones(zones);
     district.replaceCameras(cameras);
+    this.district_read = true;
   }
 
   private async loadIncidents(): Promise<void> {
@@ -89,9 +90,11 @@ class Connection {
 
   private follow(sequence: number): void {
     const stream = new LiveStream(sequence, {
-      // Alerts resume by their sequence; zones and cameras have none and are read again.
-      opened: (again) => void (again && this.load(false)),
+      // Alerts resume by their sequence. Zones and cameras have none and are read once the stream is there: what
+      // changes in between is held, not missed.
+      opened: () => this.want('district'),
       failed: () => {
+        if (!this.district_read) this.want('district'); // better one that says it is not live than none
         if (this.state === 'live') this.state = 'connecting';
       },
       heard: () => this.heard(),
@@ -103,24 +106,24 @@ class Connection {
       zones: (zones: ZoneNow[]) => this.take(() => district.updateZones(zones)),
       cameras: (cameras: CameraNow[]) =>
         this.take(() => {
-          if (!district.updateCameras(cameras)) void this.load(false);
+          if (!district.updateCameras(cameras)) this.want('district');
         }),
       beat: (message) => this.beat(message),
-      reset: () => void this.load(true),
+      reset: () => this.want('incidents', 'district'),
     });
     this.stream = stream;
     stream.open();
   }
 
   private take(act: () => void): void {
-    if (this.loading === null) act();
+    if (!this.loading) act();
     else this.held.push(act);
   }
 
   private heard(): void {
     this.heard_any = true;
     this.heard_desk_ms = Date.now();
-    if (this.loading !== null) return;
+    if (this.loading) return;
     this.fresh_desk_ms = this.heard_desk_ms;
     this.heard_at_ms = clock.atServer(this.heard_desk_ms);
     this.state = 'live';
@@ -135,7 +138,7 @@ class Connection {
     this.sequence_before = message.sequence;
     if ((missed || restarted) && Date.now() - this.gap_reload_ms >= GAP_RELOAD_MS_MIN) {
       this.gap_reload_ms = Date.now();
-      void this.load(true);
+      this.want('incidents', 'district');
     }
   }
 

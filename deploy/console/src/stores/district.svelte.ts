@@ -1,6 +1,11 @@
 /** Zones and cameras: what they are, which seldom changes, apart from how they stand, which changes by the second. */
 
+import { knownCameraState, knownZoneLevel } from '../levels.ts';
 import type { Camera, CameraNow, CameraState, ZoneCollection, ZoneFacts, ZoneFeature, ZoneNow } from '../wire.ts';
+
+const admitZone = (zone: ZoneNow): ZoneNow => ({ ...zone, level: knownZoneLevel(zone.level) });
+
+const admitCamera = (camera: Camera): Camera => ({ ...camera, state: knownCameraState(camera.state) });
 
 class District {
   name = $state('');
@@ -22,17 +27,17 @@ class District {
   replaceZones(collection: ZoneCollection): void {
     this.zone_features = collection.features;
     this.zone_facts = new Map(collection.features.map((feature) => [feature.properties.id, feature.properties]));
-    this.zone_now = new Map(collection.features.map((feature) => [feature.properties.id, feature.properties]));
+    this.zone_now = new Map(collection.features.map(({ properties }) => [properties.id, admitZone(properties)]));
   }
 
   replaceCameras(cameras: readonly Camera[]): void {
-    this.cameras = new Map(cameras.map((camera) => [camera.id, camera]));
+    this.cameras = new Map(cameras.map((camera) => [camera.id, admitCamera(camera)]));
   }
 
   updateZones(zones: readonly ZoneNow[]): void {
     if (zones.length === 0) return;
     const next = new Map(this.zone_now);
-    for (const zone of zones) if (this.zone_facts.has(zone.id)) next.set(zone.id, zone);
+    for (const zone of zones) if (this.zone_facts.has(zone.id)) next.set(zone.id, admitZone(zone));
     this.zone_now = next;
   }
 
@@ -44,7 +49,7 @@ class District {
     for (const now of cameras) {
       const known = next.get(now.id);
       if (known === undefined) all_known = false;
-      else next.set(now.id, { ...known, ...now });
+      else next.set(now.id, admitCamera({ ...known, ...now }));
     }
     this.cameras = next;
     return all_known;

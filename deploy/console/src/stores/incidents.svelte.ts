@@ -82,7 +82,10 @@ class Incidents {
     if (incident === undefined || incident.state !== 'open' || this.hoped.has(id)) return;
     this.hope(id, { ...incident, state: 'acknowledged', acknowledged_by: ACTOR });
     try {
-      this.take([await api.acknowledge(incident, ACTOR)]);
+      const now = await api.acknowledge(incident, ACTOR);
+      this.take([now]);
+      // To acknowledge what is acknowledged is no fault, but the operator shall know whose it is.
+      if (now.acknowledged_by !== ACTOR) this.tellWhoWasFaster(now);
     } catch (fault) {
       this.explain(incident, fault);
     } finally {
@@ -95,21 +98,18 @@ class Incidents {
     const now = fault.incident;
     if (now !== null) {
       this.take([now]);
-      notices.say(
-        now.state === 'open'
-          ? text.notices.changed(now.title)
-          : text.notices.conflict(
-              now.title,
-              now.acknowledged_by ?? text.notices.somebody,
-              text.did[now.state],
-              timeOfDay(now.clocks.seen?.met_at ?? now.updated_at),
-            ),
-        true,
-      );
+      this.tellWhoWasFaster(now);
     } else {
       const why = fault.code === 'unreachable' ? text.notices.unreachable : `${fault.message} ${fault.hint}`.trim();
       notices.say(text.notices.failed(incident.title, why), true);
     }
+  }
+
+  private tellWhoWasFaster(now: Incident): void {
+    if (now.state === 'open') return notices.say(text.notices.changed(now.title), true);
+    const who = now.acknowledged_by ?? text.notices.somebody;
+    const when = timeOfDay(now.clocks.seen?.met_at ?? now.updated_at);
+    notices.say(text.notices.conflict(now.title, who, text.did[now.state], when), true);
   }
 
   private announce({ incident }: AlertMessage): void {
