@@ -24,7 +24,7 @@ from typing import Any
 
 import kafka
 from kafka import errors as faults
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, MemberToRemove
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, MemberToRemove, OffsetSpec
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
 from ingest.bus.contract import Consumer, Draft, Position, Rebalance, Record, TopicPartition, TopicSpec
@@ -254,12 +254,25 @@ class KafkaBus:
             try:
                 with self.faults(f"topic {at.topic}"):
                     reader.assign([ours])
-                    first, end = reader.beginning_offsets([ours])[ours], reader.end_offsets([ours])[ours]
+                    first, end = reader.beginning_offsets([ours])[ours], self._settled_end(ours)
                     yield first, end, lambda lower, upper: self._scan(at, lower, upper)
             except BusError:
                 self._reader_client = None
                 reader.close(autocommit=False, timeout_ms=1_000)
                 raise
+
+    def _settled_end(self, ours: Any) -> int:
+        """
+        The end of the partition, once all that stands in it now is committed or aborted. A commit is acknowledged before
+        its last marker is written: who takes over a line at once would read the snapshot before the last.
+        """
+        written = self._admin.list_partition_offsets({ours: OffsetSpec.LATEST})[ours].offset
+        give_up_at_s = time.monotonic() + self.settings.answer_s_max
+        while (end := int(self._reader_client.end_offsets([ours])[ours])) < written:
+            if time.monotonic() > give_up_at_s:
+                raise faults.KafkaTimeoutError(f"a transaction on {ours.topic}/{ours.partition} is still open")
+            time.sleep(0.005)
+        return end
 
     def _scan(self, at: TopicPartition, lower: int, upper: int) -> Iterator[Record]:
         if lower >= upper:
