@@ -127,6 +127,9 @@ class Casebook(Protocol):
     def move_cursor(self, receiver: str, sequence: int) -> None:
         """Cursors only go forward: a smaller number changes nothing."""
 
+    def drop_cursor(self, receiver: str) -> None:
+        """Forget a receiver that is no more, so that nothing is kept for it."""
+
     def audit(self, actor: str, act: str, subject: str, at_ns: int) -> None:
         """Write down who did or read what, chained to the row before."""
 

@@ -180,6 +180,10 @@ class SqlCasebook:
                 update(table).where(table.c.receiver == receiver, table.c.sequence < sequence).values(sequence=sequence)
             )
 
+    def drop_cursor(self, receiver: str) -> None:
+        with self._database.writing() as connection:
+            connection.execute(delete(tables.cursors).where(tables.cursors.c.receiver == receiver))
+
     def audit(self, actor: str, act: str, subject: str, at_ns: int) -> None:
         with self._database.writing() as connection:
             audit.write(connection, actor, act, subject, at_ns)

@@ -79,6 +79,8 @@ def moment_of(settings: CorrelateSettings, data: FindingData, appended_at_ns: in
     observed_ns = min(observed_ns, detected_ns)
     # An end that was not observed says nothing new about the beginning.
     onset_ns = observed_ns if data.phase is Phase.UNKNOWN else min(onset_ns, observed_ns)
+    if onset_ns < observed_ns - ns(settings.history_s):
+        onset_ns, off = observed_ns, True
     return Moment(onset_ns, detected_ns, observed_ns, off)
 
 

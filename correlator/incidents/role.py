@@ -23,7 +23,7 @@ from ingest.bus.contract import Bus, Consumer, Producer, Record, TopicPartition
 from ingest.bus.dead_letter import dead_letter
 from ingest.bus.topics import ALERTS, FINDINGS
 from ingest.clock import NS_PER_S, Clock
-from ingest.errors import BusError, BusFenced, BusRetryable, RecordError, StoreConflict, StoreRetryable
+from ingest.errors import BusError, BusFenced, BusRetryable, RecordError, StoreConflict, StoreError, StoreRetryable
 from ingest.metrics import Metrics
 
 POLL_S = 0.1
@@ -59,6 +59,7 @@ class CorrelateRole:
         self._fresh: set[TopicPartition] = set()  # got, but not yet put to their position
         self._at_end_ns: dict[TopicPartition, int] = {}  # monotonic, when they were last read to their end
         self._ticked_ns: int | None = None
+        self._looked_ns: int | None = None
         self._shown: dict[TopicPartition, int] = {}  # what the group's offsets say
         self._unpublished = True
         self._clocks, self._heard = Anchors(clock), Anchors(clock)
@@ -118,6 +119,7 @@ class CorrelateRole:
         """
         self._board = None
         self._at_end_ns.clear()
+        self._looked_ns = None
         if leave:
             self.close()
         else:
@@ -186,18 +188,14 @@ class CorrelateRole:
         return len(wanted)
 
     def _read(self, records: Sequence[Record]) -> tuple[list[stage.Arrival], int]:
-        """What can be read; what cannot is a dead letter, on the bus before the position moves past it."""
+        """What can be read, and the number of records that cannot: they are dead letters."""
         arrivals, dead = [], 0
-        _, producer = self._open()
         for record in records:
             try:
                 arrivals.append(stage.Arrival(stage.read_finding(record), record))
             except RecordError as error:
-                producer.append(dead_letter(record, str(error), stage.NAME))
+                self._bury(record, str(error))
                 dead += 1
-                self._log.warning("record.dead", position=str(record.position), reason=str(error))
-        if dead:
-            producer.flush()
         return arrivals, dead
 
     def _arrival_ns(self, at: TopicPartition, records: Sequence[Record]) -> int:
@@ -218,8 +216,7 @@ class CorrelateRole:
     ) -> Changes:
         """Decide and record; when somebody else wrote meanwhile, load again and decide again."""
         while True:
-            board = self._loaded(arrivals)
-            stage.advance(board, arrivals, now_ns)
+            board, arrivals = self._advanced(arrivals, now_ns)
             changes = board.take_changes()
             if self._record(board, changes, after):
                 for arrival in arrivals:
@@ -228,6 +225,42 @@ class CorrelateRole:
                     self._heard.set(name, wall_ns)
                     self._clocks.set_first(board.home[name], wall_ns)
                 return changes
+
+    def _advanced(
+        self, arrivals: Sequence[stage.Arrival], now_ns: Mapping[TopicPartition, int]
+    ) -> tuple[Board, Sequence[stage.Arrival]]:
+        """The board with the findings on it, and those findings; one that cannot be put there is a dead letter."""
+        try:
+            board = self._loaded(arrivals)
+            stage.advance(board, arrivals, now_ns)
+            return board, arrivals
+        except (BusError, StoreError):
+            raise
+        except Exception:
+            # The step is pure, so it can be taken again one finding at a time to see which one it is.
+            good: list[stage.Arrival] = []
+            for arrival in arrivals:
+                self._board = None
+                try:
+                    stage.advance(self._loaded([*good, arrival]), [*good, arrival], now_ns)
+                except (BusError, StoreError):
+                    raise
+                except Exception as error:
+                    self._bury(arrival.record, f"{type(error).__name__}: {error}")
+                    self._log.error("record.not_stepped", position=str(arrival.record.position), exc_info=error)
+                else:
+                    good.append(arrival)
+            self._board = None
+            board = self._loaded(good)
+            stage.advance(board, good, now_ns)
+            return board, good
+
+    def _bury(self, record: Record, reason: str) -> None:
+        """Make a dead letter of a record, on the bus before the position moves past it."""
+        _, producer = self._open()
+        producer.append(dead_letter(record, reason, stage.NAME))
+        producer.flush()
+        self._log.warning("record.dead", position=str(record.position), reason=reason)
 
     def _record(self, board: Board, changes: Changes, after: Mapping[TopicPartition, int]) -> bool:
         """
@@ -278,11 +311,12 @@ class CorrelateRole:
             self._board = None
 
     def _watch_ends(self, consumer: Consumer) -> None:
-        """Note which partitions were read to their end, once a second for those that are."""
+        """Note which partitions were read to their end, twice a second."""
         now_ns = self._clock.monotonic_ns()
+        if self._looked_ns is not None and now_ns - self._looked_ns < FRESH_NS // 4:
+            return
+        self._looked_ns = now_ns
         for at, position in self._positions.items():
-            if now_ns - self._at_end_ns.get(at, now_ns - FRESH_NS) < FRESH_NS // 4:
-                continue
             lag = consumer.end_offset(at) - position
             if lag <= 0:
                 self._at_end_ns[at] = now_ns

@@ -16,6 +16,7 @@ from ingest.schema.finding import Finding
 NAME = "correlate"
 VERSION = 1
 _RADIUS_M_MAX = 50_000.0
+_NAME_CHARACTERS_MAX = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ def read_finding(record: Record) -> Finding:
     finding = decode_finding(record)
     data, place = finding.data, finding.data.place
     fault = None
-    if not data.condition or not finding.id or not data.kind or not data.site:
-        fault = "condition, id, kind and site", "an empty one"
+    if not all(map(_is_name, (data.condition, finding.id, data.kind, data.site))):
+        fault = f"condition, id, kind and site of 1 to {_NAME_CHARACTERS_MAX} printable ASCII characters", "another one"
     elif None in (data.onset_at.tzinfo, data.detected_at.tzinfo, data.observed_at.tzinfo):
         fault = "times with their zone", "one without"
     elif not (isfinite(place.lon) and isfinite(place.lat) and abs(place.lon) <= 180 and abs(place.lat) <= 90):
@@ -51,6 +52,10 @@ def read_finding(record: Record) -> Finding:
             position=record.position,
         )
     return finding
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= _NAME_CHARACTERS_MAX and text.isascii() and text.isprintable()
 
 
 def in_order(records: Sequence[Record]) -> list[Record]:

@@ -228,6 +228,8 @@ def test_a_cursor_only_goes_forward(casebook: Casebook, open_another: Opening) -
     casebook.move_cursor("bus", 3)
     casebook.move_cursor("webhook/1", 2)
     assert (open_another().cursor("bus"), casebook.cursor("webhook/1")) == (7, 2)
+    casebook.drop_cursor("webhook/1")
+    assert casebook.cursor("webhook/1") == 0
 
 
 def test_the_audit_tells_which_row_was_changed_or_taken_away(casebook: Casebook, casebook_url: str) -> None:

@@ -11,7 +11,7 @@ import structlog
 
 from correlator.casebook.outbox import publish
 from correlator.casebook.sql import open_casebook
-from correlator.incidents.merge import incident_id
+from correlator.incidents.merge import incident_id, take
 from correlator.incidents.role import CorrelateRole
 from correlator.incidents.settings import CorrelateSettings
 from ingest.bus.embedded import EmbeddedBus
@@ -118,9 +118,10 @@ def test_what_a_desk_does_is_not_undone_by_what_the_correlator_knew_before(watch
 
 
 def test_two_correlators_share_the_partitions_and_tell_everything_once(watch: Watch) -> None:
+    second = open_casebook(watch.url)
     other = CorrelateRole(
         watch.bus,
-        open_casebook(watch.url),
+        second,
         watch.settings,
         watch.clock,
         None,
@@ -155,6 +156,7 @@ def test_two_correlators_share_the_partitions_and_tell_everything_once(watch: Wa
     assert kinds(watch.said()).count("opened") == 10
     assert {alert.id for alert in watch.heard()} == {alert.id for alert in watch.said()}
     other.close()
+    second.close()
 
 
 def test_what_was_detected_long_ago_is_recorded_and_what_is_still_so_is_told(watch: Watch) -> None:
@@ -176,12 +178,32 @@ def test_a_broken_record_is_a_dead_letter_and_the_line_goes_on(watch: Watch) -> 
     watch.push(finding("a"))
     watch.push_broken()
     watch.push(finding("n", place=Place(lon=500.0, lat=0.0, radius_m=1.0)), finding("b", 1, **ELSEWHERE))
+    watch.push(finding("nul\0", 1))
     watch.until(2)
     reasons = [dict(record.headers)["reason"].decode() for record in watch.bus.read("dt.dead", 0, 0)]
-    assert len(reasons) == 2
+    assert len(reasons) == 3
     assert "a place on the earth" in reasons[1]
     assert len(watch.open()) == 2
-    assert watch.casebook.positions("correlate")[("dt.findings", 0)] == 4  # type: ignore[index]
+    assert watch.casebook.positions("correlate")[("dt.findings", 0)] == 5  # type: ignore[index]
+
+
+def test_a_finding_that_the_correlator_stumbles_over_does_not_stop_the_line(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from correlator.incidents import stage
+
+    def stumbling(board: Any, event: Any, *rest: Any) -> None:
+        if event.data.condition == "stone":
+            raise ZeroDivisionError("a stone on the line")
+        take(board, event, *rest)
+
+    monkeypatch.setattr(stage, "take", stumbling)
+    watch.push(finding("a"), finding("stone"), finding("b", 1, **ELSEWHERE))
+    watch.until(2)
+    assert len(watch.open()) == 2
+    (letter,) = watch.bus.read("dt.dead", 0, 0)
+    assert dict(letter.headers)["reason"] == b"ZeroDivisionError: a stone on the line"
+    assert kinds(watch.said()) == ["opened", "opened"]
 
 
 def test_publishing_again_sends_the_same_ids_again(watch: Watch) -> None:
