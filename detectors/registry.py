@@ -28,9 +28,9 @@ class Configured:
     settings: Any  # of the detector's own type
 
 
-def installed(entries: Iterable[EntryPoint] | None = None) -> tuple[Detector, ...]:
+def installed_detectors(entries: Iterable[EntryPoint] | None = None) -> dict[str, Detector]:
     """
-    All installed detectors, by name.
+    All installed detectors, by name and in its order.
 
     Args:
         entries: where to look; None looks at what is installed in this environment.
@@ -65,17 +65,19 @@ def installed(entries: Iterable[EntryPoint] | None = None) -> tuple[Detector, ..
         except SettingsError as fault:
             faults.append(fault)
     _raise(faults)
-    return tuple(detectors)
+    return {each.name: each for each in detectors}
 
 
-def configured(settings: DetectSettings, detectors: Iterable[Detector] | None = None) -> tuple[Configured, ...]:
+def prepared_settings(settings: DetectSettings, detectors: Iterable[Detector] | None = None) -> tuple[Configured, ...]:
     """
     The detectors that shall run, by name, each with its settings.
 
     Raises:
-        SettingsError: as `installed`; settings that a detector refuses; settings for one that is not there; each fault.
+        SettingsError: as `installed_detectors`; settings that a detector refuses, or for one that is not there.
+        SettingsFaults: several of these.
     """
-    all_of_them = installed() if detectors is None else tuple(sorted(detectors, key=lambda each: each.name))
+    given = installed_detectors().values() if detectors is None else detectors
+    all_of_them = sorted(given, key=lambda each: each.name)
     names = [each.name for each in all_of_them]
     faults = [
         SettingsError(
@@ -84,8 +86,8 @@ def configured(settings: DetectSettings, detectors: Iterable[Detector] | None = 
             got="one that is not",
             mend="Mend the name, or install the package that brings it.",
         )
-        for where, given in (("off", settings.off), ("detectors", settings.detectors))
-        for name in given
+        for where, named in (("off", settings.off), ("detectors", settings.detectors))
+        for name in named
         if name not in names
     ]
     running = []

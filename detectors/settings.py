@@ -1,4 +1,4 @@
-"""What the detect stage may be told."""
+"""What the detect and the perceive stage may be told."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     def __post_init__(self) -> None:
         if self.silent_s < 2 * self.update_s:
             raise ValueError("Expected silent_s >= 2 * update_s")
+
+
+class PerceiveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    model: str = ""  # name of a model in the store; empty: the only one there
+    age_ms_max: Annotated[int, msgspec.Meta(ge=100)] = 2_000  # frames so much older than the newest are shed
+    frames_max: Annotated[int, msgspec.Meta(ge=1)] = 64  # looked at in one step; more are shed, oldest first

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from detectors.crowd import occupancy
 from detectors.detector import Condition, Moment
 from detectors.district_view import DistrictView, district_view
 from detectors.kept_rows import kept_rows
 from detectors.live_picture import zone_states
-from detectors.registry import Configured, configured
+from detectors.registry import Configured, prepared_settings
 from detectors.settings import DetectSettings
 from detectors.telling import Key, Open, Teller
 from ingest.bus.contract import Draft, Record
@@ -87,7 +88,7 @@ class DetectStage:
         self, district: District, settings: DetectSettings, detectors: Sequence[Configured] | None = None
     ) -> None:
         self.district, self.settings = district, settings
-        self.detectors = tuple(configured(settings) if detectors is None else detectors)
+        self.detectors = tuple(prepared_settings(settings) if detectors is None else detectors)
         self._lateness_ns = settings.lateness_ms * 1_000_000
         self._update_ns, self._silent_ns = int(settings.update_s * 1e9), int(settings.silent_s * 1e9)
         self._prepared_of: dict[int, _Prepared] = {}
@@ -170,7 +171,8 @@ class DetectStage:
             return replace(state, counts=msgspec.structs.replace(counts, ticks_stale=counts.ticks_stale + 1)), []
         prepared = self._prepared(state.partition)
         at_ns = max(state.at_ns, tick.ends_at_ns)
-        late = tick.captured_at_ns < at_ns - self._lateness_ns
+        # A camera whose clock is behind is not late: the newer of its time and of the arrival counts.
+        late = np.maximum(tick.captured_at_ns, tick.arrived_at_ns) < at_ns - self._lateness_ns
         if late.any():
             counts = msgspec.structs.replace(counts, rows_late=counts.rows_late + int(late.sum()))
             tick = kept_rows(tick, ~late)

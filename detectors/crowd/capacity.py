@@ -75,6 +75,7 @@ class Prepared:
 class Told:
     level: Ints  # (Z,) index of the level last told; -1 where nothing is
     at_ns: Ints  # (Z,) when
+    read_ns: Ints  # (Z,) time of the newest reading; it does not go back where boxes follow on newer foreground
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +111,9 @@ class Capacity:
 
     def initial(self, prepared: Prepared) -> State:
         zones = len(prepared.district.zones)
-        return State(onset.blank(zones, len(LEVELS)), Told(np.full(zones, -1, np.int64), np.zeros(zones, np.int64)))
+        return State(
+            onset.blank(zones, len(LEVELS)), Told(np.full(zones, -1, np.int64), *[np.zeros(zones, np.int64)] * 2)
+        )
 
     def step(self, prepared: Prepared, state: State, moment: Moment, tick: Tick) -> tuple[State, Sequence[Condition]]:
         seen = moment.occupancy
@@ -120,13 +123,12 @@ class Capacity:
             self._ended(prepared, state, seen, int(zone), Phase.UNKNOWN, int(seen.before_ns[zone]))
             for zone in np.flatnonzero(lost)
         ]
+        read_ns = np.maximum(state.told.read_ns, seen.observed_at_ns)
         risen, told = onset.forget(state.onset, seen.broken), np.where(lost, -1, state.told.level)
-        risen = onset.step(
-            prepared.rule, risen, seen.observed_at_ns[:, None], seen.known[:, None], *_levels(prepared, seen)
-        )
+        risen = onset.step(prepared.rule, risen, read_ns[:, None], seen.known[:, None], *_levels(prepared, seen))
         level = onset.highest(risen.raised)
         due = (level != told) | ((level >= 0) & (moment.at_ns - state.told.at_ns >= moment.update_ns))
-        after = State(risen, Told(level, np.where(due & (level >= 0), moment.at_ns, state.told.at_ns)))
+        after = State(risen, Told(level, np.where(due & (level >= 0), moment.at_ns, state.told.at_ns), read_ns))
         for zone in np.flatnonzero(due):
             if level[zone] >= 0:
                 conditions.append(self._holding(prepared, after, seen, int(zone)))

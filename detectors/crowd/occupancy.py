@@ -91,7 +91,7 @@ class Occupancy:
     """Z zones at one moment. Numbers of a zone that is not known are NaN."""
 
     known: Bools  # (Z,) a count that is not stale
-    observed_at_ns: Ints  # (Z,) the newest count, stale or not; NOT_YET before the first
+    observed_at_ns: Ints  # (Z,) the newest of the counts that were used, of all where none is fresh; NOT_YET before all
     broken: Bools  # (Z,) nothing of before this tick is fresh any more
     before_ns: Ints  # (Z,) the newest count before this tick
     persons: Floats  # (Z,)
@@ -211,12 +211,17 @@ def measure(prepared: Prepared, before: State, state: State, at_ns: int) -> Occu
         partial = seen_share < settings.coverage_min
         persons = np.where(partial, seen, seen / seen_share)
         use, use_low = persons / prepared.safe_capacity, low / prepared.safe_capacity
-    old_fresh = at_ns - np.maximum(before.views.boxes_ns, before.views.foreground_ns) <= prepared.view_stale_ns
+    all_ns = np.maximum(views.boxes_ns, views.foreground_ns)
+    used_ns = np.where(used, np.where(boxes_fresh, views.boxes_ns, views.foreground_ns), NOT_YET)
+    before_ns = np.maximum(before.views.boxes_ns, before.views.foreground_ns)
+    old_fresh = at_ns - before_ns <= prepared.view_stale_ns
     return Occupancy(
         known=known,
-        observed_at_ns=_newest_of_zone(views, zone_of, zones),
+        observed_at_ns=np.where(
+            known, _newest_of_zone(used_ns, zone_of, zones), _newest_of_zone(all_ns, zone_of, zones)
+        ),
         broken=np.bincount(zone_of[old_fresh], minlength=zones) == 0,
-        before_ns=_newest_of_zone(before.views, zone_of, zones),
+        before_ns=_newest_of_zone(before_ns, zone_of, zones),
         persons=persons,
         low=low,
         high=np.where(hidden, np.inf, high / seen_share),
@@ -262,7 +267,8 @@ def _look(sight: Sight, camera: Ints, captured_ns: Ints, flagged: Bools) -> Sigh
     return Sight(put(sight.blind, flagged, kept), put(sight.looked_ns, captured_ns, kept))
 
 
-def _newest_of_zone(views: Views, zone_of: Ints, zones: int) -> Ints:
-    newest = np.full(zones, NOT_YET, np.int64)
-    np.maximum.at(newest, zone_of, np.maximum(views.boxes_ns, views.foreground_ns))
-    return newest
+def _newest_of_zone(view_ns: Ints, zone_of: Ints, zones: int) -> Ints:
+    """(Z,) the newest of the times (V,) of a zone's views."""
+    zone_ns = np.full(zones, NOT_YET, np.int64)
+    np.maximum.at(zone_ns, zone_of, view_ns)
+    return zone_ns

@@ -125,6 +125,23 @@ def load_model(store: Path, name: str) -> Model:
     return Model(card, weights)
 
 
+def chosen_model(store: Path, name: str) -> ModelCard | None:
+    """
+    The card of the model of that name; of the only one in the store where the name is empty, None where there is none.
+
+    Raises:
+        SettingsError: no model of that name, or several to choose from; a card that cannot be read.
+    """
+    names = model_names(store)
+    if not name and len(names) > 1:
+        raise SettingsError(
+            "perceive.model", expected=f"one of {', '.join(names)}", got="none", mend="Say which model shall be used."
+        )
+    if not name and not names:
+        return None
+    return load_model(store, name or names[0]).card
+
+
 def model_names(store: Path) -> tuple[str, ...]:
     """Names of the models in the store."""
     return tuple(sorted(card.parent.name for card in store.glob(f"*/{CARD}")))

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
 
 import msgspec
 import numpy as np
 
-from detectors.vision.person import FindPersons, Persons, picture_of
+from detectors.settings import PerceiveSettings
+from detectors.vision.models import Model
+from detectors.vision.person import FindPersons, Persons, person_finder, picture_of
 from ingest.bus.contract import Draft, Record
-from ingest.errors import RecordError
+from ingest.errors import RecordError, StoreRetryable
 from ingest.schema.codec import encode_tick
 from ingest.schema.frame_reference import FrameReference, decode_reference
 from ingest.schema.tick import ObjectClass, Tick, empty_tick
@@ -30,16 +31,10 @@ _BEFORE_ALL = -(2**62)
 Pictures = Callable[[str], bytes | None]  # the JPEG of a reference, None when it is gone
 
 
-class PerceiveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    model: str = "yolox-nano"  # name of a model in the store
-    age_ms_max: Annotated[int, msgspec.Meta(ge=100)] = 2_000  # frames so much older than the newest are shed
-    frames_max: Annotated[int, msgspec.Meta(ge=1)] = 64  # looked at in one step; more are shed, oldest first
-
-
 class Counts(msgspec.Struct, frozen=True, array_like=True):
     looked: int = 0
     shed: int = 0  # too old, or too many
-    gone: int = 0  # the picture was no longer there
+    gone: int = 0  # the picture was no longer there, or could not be had
     broken: int = 0  # the picture could not be decoded
 
 
@@ -54,8 +49,11 @@ class State:
 class PerceiveStage:
     """
     Args:
-        pictures: the JPEG of a reference; None when it is gone.
-        find: finds the persons of a decoded picture.
+        pictures: the JPEG of a reference, None when it is gone; may raise `StoreRetryable`.
+        finder: makes of the model what finds the persons of a decoded picture.
+
+    Raises:
+        SettingsError: the model cannot be read, or is not what its card says.
     """
 
     name = "perceive"
@@ -63,8 +61,14 @@ class PerceiveStage:
     reads = "dt.frames"
     writes = "dt.observations"
 
-    def __init__(self, settings: PerceiveSettings, pictures: Pictures, find: FindPersons) -> None:
-        self.settings, self._pictures, self._find = settings, pictures, find
+    def __init__(
+        self,
+        model: Model,
+        pictures: Pictures,
+        settings: PerceiveSettings,
+        finder: Callable[[Model], FindPersons] = person_finder,
+    ) -> None:
+        self.settings, self._pictures, self._find = settings, pictures, finder(model)
 
     def initial(self, partition: int) -> State:
         return State(partition, _BEFORE_ALL, _BEFORE_ALL, Counts())
@@ -112,7 +116,10 @@ class PerceiveStage:
 
     def _look(self, state: State, frame: FrameReference) -> tuple[State, Tick | None]:
         counts = state.counts
-        jpeg = self._pictures(frame.reference)
+        try:
+            jpeg = self._pictures(frame.reference)
+        except StoreRetryable:  # a picture that cannot be had now is as good as gone: the next one comes soon
+            jpeg = None
         if jpeg is None:
             return replace(state, counts=msgspec.structs.replace(counts, gone=counts.gone + 1)), None
         picture = picture_of(jpeg)

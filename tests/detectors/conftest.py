@@ -5,6 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("no deadline", deadline=None)  # the machine is shared; time is for benchmarks
+settings.load_profile("no deadline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

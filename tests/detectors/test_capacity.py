@@ -10,7 +10,7 @@ from detectors.settings import DetectSettings
 from ingest.cameras.district import ZoneClass
 from ingest.errors import SettingsError
 from ingest.schema.finding import Finding, Phase
-from tests.detectors.plaza import EXACT, counts, detect, plaza, run, seconds, told
+from tests.detectors.plaza import EXACT, counts, detect, plaza, run, seconds, tick, told
 
 ONLY = ("crowd.capacity",)
 
@@ -150,3 +150,11 @@ def test_a_camera_that_returns_starts_a_new_condition():
     kinds = [(each.data.phase, each.data.condition) for each in findings if each.data.phase != Phase.UPDATED]
     assert [phase for phase, _ in kinds] == [Phase.RAISED, Phase.UNKNOWN, Phase.RAISED]
     assert kinds[0][1] == kinds[1][1] != kinds[2][1]
+
+
+def test_one_count_of_persons_does_not_become_a_crowd_by_standing_still():
+    # Boxes come once, then only foreground for which the count still stands.
+    stage = detect(plaza(100), only=ONLY)
+    ticks = [tick(1.0, {7: 120}, producer="perceive", brightness=float("nan"))]
+    ticks += [tick(1.0 + step / 5, {7: None}, grid={7: 1}) for step in range(1, 150)]
+    assert run(stage, ticks)[1] == []

@@ -206,3 +206,9 @@ def test_level_edges_and_zones_without_views_do_no_harm():
 def test_boxes_above_the_horizon_or_out_of_the_picture_stand_nowhere():
     wild = np.array([[-5.0, 0.1, 0.1, 0.1], [0.4, -9.0, 0.1, 0.1], [1e6, 1e6, 1.0, 1.0], [0.45, 0.4, 0.1, 0.1]])
     assert after(district_of([camera(calibrated=True)], [zone()]), [tick(1.0, {7: wild})]).persons[0] == 1
+
+
+def test_foreground_does_not_make_old_boxes_new():
+    ticks = [tick(1.0, {7: 12}, producer="perceive", brightness=np.nan, captured_s=1.0)]
+    ticks += [tick(1.0 + step, {7: None}, grid={7: 9}, captured_s=1.0 + step) for step in range(1, 9)]
+    assert after(plaza(), ticks).observed_at_ns[0] == ns(1.0)

@@ -11,7 +11,7 @@ from detectors.columns import parts, restore
 from detectors.crowd.capacity import detector as capacity
 from detectors.health.stream import detector as stream
 from detectors.onset import blank
-from detectors.registry import GROUP, configured, installed
+from detectors.registry import GROUP, installed_detectors, prepared_settings
 from detectors.settings import DetectSettings
 from ingest.errors import RecordError, SettingsError, SettingsFaults
 
@@ -23,7 +23,7 @@ def entries(**more: str) -> list[EntryPoint]:
 
 
 def test_ours_come_in_by_their_entry_points():
-    assert installed(entries()) == (capacity, stream)
+    assert installed_detectors(entries()) == {"crowd.capacity": capacity, "health.stream": stream}
 
 
 @pytest.mark.parametrize("detector", [capacity, stream])
@@ -51,7 +51,7 @@ def test_settings_have_a_default_for_each_field_and_take_no_other(detector):
 )
 def test_a_detector_that_does_not_fit_is_named(value, message):
     with pytest.raises(SettingsError, match=message):
-        installed(entries(my__own=value))
+        installed_detectors(entries(my__own=value))
 
 
 def test_a_detector_that_reads_what_no_tick_has_is_named(monkeypatch):
@@ -59,23 +59,23 @@ def test_a_detector_that_reads_what_no_tick_has_is_named(monkeypatch):
     with pytest.raises(
         SettingsError, match=r"detector health.stream: reads: expected columns of the tick .* got faces"
     ):
-        installed(entries())
+        installed_detectors(entries())
 
 
 def test_two_detectors_of_one_name_are_refused():
     with pytest.raises(SettingsError, match=r"detector health.stream: expected one package"):
-        installed([*entries(), EntryPoint("health.stream", "other.package:detector", GROUP)])
+        installed_detectors([*entries(), EntryPoint("health.stream", "other.package:detector", GROUP)])
 
 
 def test_no_detector_at_all_is_a_fault_not_silence():
     with pytest.raises(SettingsError, match="the product's own detectors at least, got none"):
-        installed([])
+        installed_detectors([])
 
 
 def test_bad_settings_name_the_detector_and_the_field_and_all_faults_are_listed():
     bad = DetectSettings(detectors={"crowd.capacity": {"persons_min": 3}, "crowd.capacty": {}}, off=("health.steam",))
     with pytest.raises(SettingsFaults) as caught:
-        configured(bad, installed(entries()))
+        prepared_settings(bad, installed_detectors(entries()).values())
     lines = str(caught.value).splitlines()
     assert len(lines) == 3
     assert lines[0].startswith(
@@ -86,7 +86,7 @@ def test_bad_settings_name_the_detector_and_the_field_and_all_faults_are_listed(
 
 
 def test_a_detector_that_is_off_does_not_run():
-    running = configured(DetectSettings(off=("health.stream",)), installed(entries()))
+    running = prepared_settings(DetectSettings(off=("health.stream",)), installed_detectors(entries()).values())
     assert [each.detector.name for each in running] == ["crowd.capacity"]
 
 

@@ -227,6 +227,14 @@ def test_rows_behind_the_bounded_lateness_are_dropped_and_counted():
     assert shown(stage, state)["plaza"].occupancy == 0.0  # 8.5 is in time, but older than what is known
 
 
+def test_a_camera_whose_clock_is_behind_is_not_late():
+    stage = detect(plaza())
+    behind = tick(10.2, {7: 120}, captured_s=7.9)
+    state, _ = run(stage, [tick(10.0, {}), replace(behind, arrived_at_ns=np.array([ns(10.1)]))])
+    assert state.counts.rows_late == 0
+    assert shown(stage, state)["plaza"].occupancy == 120.0
+
+
 def test_time_moves_only_with_ticks_and_never_back():
     stage = detect(plaza())
     state, _ = run(stage, [tick(10.0, {7: 1}), tick(5.0, {7: 9}, producer="perceive", captured_s=4.9)])

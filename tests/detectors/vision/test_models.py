@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from detectors.vision.models import add_model, load_model, model_names, read_card
+from detectors.vision.models import add_model, chosen_model, load_model, model_names, read_card
 from ingest.errors import SettingsError
 from tests.detectors.vision.real import CARD, WEIGHTS, needs_model
 
@@ -87,3 +87,16 @@ def test_files_that_are_not_there_are_named(files, tmp_path):
 @needs_model
 def test_the_published_card_is_that_of_the_real_weights(tmp_path):
     assert add_model(tmp_path, WEIGHTS, CARD).name == "yolox-nano"
+
+
+def test_the_only_model_is_chosen_without_a_name_and_of_several_none_is(files):
+    weights, card, store = files
+    assert chosen_model(store, "") is None
+    added = add_model(store, weights, card)
+    assert chosen_model(store, "") == chosen_model(store, "yolox-nano") == added
+    with pytest.raises(SettingsError, match=r"model yolox: expected one of the models in .* \(yolox-nano\)"):
+        chosen_model(store, "yolox")
+    card.write_text(card.read_text().replace('"yolox-nano"', '"yolox-tiny"'))
+    add_model(store, weights, card)
+    with pytest.raises(SettingsError, match=r"perceive.model: expected one of yolox-nano, yolox-tiny, got none"):
+        chosen_model(store, "")

@@ -8,13 +8,17 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.settings import PerceiveSettings
+from detectors.vision.models import Model, read_card
 from detectors.vision.person import Persons
-from detectors.vision.stage import PerceiveSettings, PerceiveStage
+from detectors.vision.stage import PerceiveStage
 from ingest.bus.contract import Position, Record
+from ingest.errors import StoreRetryable
 from ingest.schema.codec import decode_tick
 from ingest.schema.frame_reference import FrameReference, encode_reference
 from ingest.stages.stage import Read
-from tests.detectors.plaza import counts, detect, ns, plaza, reads, run, tick
+from tests.detectors.plaza import detect, ns, plaza, run, tick
+from tests.detectors.vision.real import CARD
 
 
 def jpeg(persons: int) -> bytes:
@@ -40,7 +44,11 @@ def frame(at_s: float, persons: int = 1, camera: int = 7) -> FrameReference:
 
 
 def stage(**given) -> PerceiveStage:
-    return PerceiveStage(PerceiveSettings(**given), lambda reference: jpeg(int(reference)), find)
+    return looking_at(lambda reference: jpeg(int(reference)), **given)
+
+
+def looking_at(pictures, **given) -> PerceiveStage:
+    return PerceiveStage(Model(read_card(CARD), b""), pictures, PerceiveSettings(**given), lambda model: find)
 
 
 def batch(frames, first=0):
@@ -99,11 +107,15 @@ def test_of_too_many_frames_the_oldest_are_shed():
 
 
 def test_pictures_that_are_gone_or_broken_are_counted_and_say_nothing():
-    pictures = {"1": None, "2": b"no picture", "3": jpeg(3)}
-    perceive = PerceiveStage(PerceiveSettings(), pictures.__getitem__, find)
-    state, ticks = perceive.step(perceive.initial(0), batch([frame(1.0, 1), frame(1.1, 2), frame(1.2, 3)]))
+    def pictures(reference):
+        if reference == "4":
+            raise StoreRetryable("live store", expected="an answer", got="none", mend="Wait.")
+        return {"1": None, "2": b"no picture", "3": jpeg(3)}[reference]
+
+    perceive = looking_at(pictures)
+    state, ticks = perceive.step(perceive.initial(0), batch([frame(1.0 + n / 10, n) for n in (1, 2, 3, 4)]))
     assert len(ticks) == 1
-    assert msgspec.structs.asdict(state.counts) == {"looked": 1, "shed": 0, "gone": 1, "broken": 1}
+    assert msgspec.structs.asdict(state.counts) == {"looked": 1, "shed": 0, "gone": 2, "broken": 1}
 
 
 def test_what_it_sees_reaches_the_zone_beside_the_ticks_of_the_readers():
@@ -118,4 +130,3 @@ def test_what_it_sees_reaches_the_zone_beside_the_ticks_of_the_readers():
     # Silence of the perceive stage is not an empty square.
     after, _ = run(detector, [*ticks, *[tick(30 + at, {7: None}) for at in range(1, 20)]])
     assert not any(key[0] == "crowd.capacity" for key in after.opened)
-    assert reads([]) == [] and counts({}, 1)
