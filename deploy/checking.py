@@ -30,7 +30,9 @@ def check_all(load: Callable[[], Settings]) -> tuple[list[str], list[SettingsErr
     attempt(lambda: prepared_settings(settings.detect))
     attempt(lambda: read_secret(settings.live.password_file))
     attempt(lambda: read_secret(settings.casebook.password_file))
-    attempt(settings.bus.kafka.check) if settings.bus.kind == "kafka" else None
+    if settings.bus.kind == "kafka":
+        kafka = settings.bus.kafka
+        attempt(lambda: read_secret(kafka.sasl_password_file, kafka.sasl_password_env))
     if settings.bus.kind == "embedded" and (Path(settings.data) / "bus.sqlite").exists():
         notes += _registry_notes(settings, attempt)
     return notes, faults
@@ -46,7 +48,11 @@ def _registry_notes(settings: Settings, attempt: Callable[[Callable[[], object]]
     for camera in district.cameras:
         attempt(lambda camera=camera: read_secret(camera.password_file, camera.password_env))  # type: ignore[misc]
     notes = [f"{len(district.cameras)} cameras, {len(district.zones)} zones."]
-    notes += [f"zone {zone.id}: no safe_capacity, so density levels only." for zone in district.zones if zone.safe_capacity is None]
+    notes += [
+        f"zone {zone.id}: no safe_capacity, so density levels only."
+        for zone in district.zones
+        if zone.safe_capacity is None
+    ]
     uncovered = {name for zone in district.zones for name in zone.cameras}
     notes += [
         f"camera {camera.id}: no calibration and no zone names it, so it counts for no zone."

@@ -40,7 +40,9 @@ class _Group(click.Group):
 
 
 def settings_options(command: Command) -> Command:
-    command = click.option("--data", type=click.Path(path_type=Path), help="Data folder; overrides the settings.")(command)
+    command = click.option("--data", type=click.Path(path_type=Path), help="Data folder; overrides the settings.")(
+        command
+    )
     return click.option(
         "--settings",
         "settings_path",
@@ -63,8 +65,12 @@ def load(settings_path: Path | None, data: Path | None, port: int | None = None)
 
 @click.group(cls=_Group, context_settings={"auto_envvar_prefix": "DRUMTOWER"})
 @click.version_option(__version__, prog_name="drumtower")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True)
-@click.option("--log-json/--log-colours", "log_json", default=None, help="JSON lines; the default unless at a terminal.")
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+@click.option(
+    "--log-json/--log-colours", "log_json", default=None, help="JSON lines; the default unless at a terminal."
+)
 def main(log_level: str, log_json: bool | None) -> None:
     """Public-safety events from a city's cameras; never identities.
 
@@ -228,7 +234,9 @@ def models() -> None:
 
 @models.command("add")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--card", type=click.Path(path_type=Path, dir_okay=False), required=True, help="TOML: licence, input, classes.")
+@click.option(
+    "--card", type=click.Path(path_type=Path, dir_okay=False), required=True, help="TOML: licence, input, classes."
+)
 @click.option("--sha256", help="Expected checksum; overrides the card's.")
 @settings_options
 def models_add(file: Path, card: Path, sha256: str | None, settings_path: Path | None, data: Path | None) -> None:
@@ -256,8 +264,8 @@ def detectors_list() -> None:
     """
     from detectors.registry import installed_detectors
 
-    for name, detector in sorted(installed_detectors().items()):
-        click.echo(f"{name}\tversion {detector.version}\treads {', '.join(detector.reads)}")
+    for detector in installed_detectors().values():
+        click.echo(f"{detector.name}\tversion {detector.version}\treads {', '.join(detector.reads)}")
 
 
 @main.group()

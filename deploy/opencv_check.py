@@ -1,6 +1,6 @@
 """
-OpenCV's wheel with windows needs libGL, which a server does not have. We open no window, so where the library is missing
-the same release without windows takes its place.
+OpenCV's wheel with windows needs libGL, which a server does not have. We open no window, so where the library is
+missing the same release without windows takes its place.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ def main() -> int:
     if found.returncode == 0:
         return 0
     release = version("opencv-python")
-    sys.stderr.write(f"opencv-python: {found.stderr.strip().splitlines()[-1]}; taking opencv-python-headless {release}\n")
+    sys.stderr.write(
+        f"opencv-python: {found.stderr.strip().splitlines()[-1]}; taking opencv-python-headless {release}\n"
+    )
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     return subprocess.run([*pip, "--force-reinstall", f"opencv-python-headless=={release}"], check=False).returncode
 

@@ -11,7 +11,7 @@ from deploy.system import open_registry_bus
 from detectors.geometry.calibration import calibrate
 from detectors.geometry.plane import site_plane
 from ingest.cameras.district import Calibration, District
-from ingest.cameras.registry import CameraRow, ZoneRow, merge, read_cameras, read_points, read_zones
+from ingest.cameras.registry import CameraRow, Rows, ZoneRow, merge, read_cameras, read_points, read_zones
 from ingest.cameras.registry_topics import read_district, registry_drafts
 from ingest.clock import SystemClock
 from ingest.errors import SettingsError, SettingsFaults
@@ -32,8 +32,8 @@ def import_files(
     Raises:
         SettingsFaults: something in a file is wrong; all of it is listed, and nothing was changed.
     """
-    rows = read_cameras(cameras_file) if cameras_file else []
-    zone_rows = read_zones(zones_file) if zones_file else []
+    rows = read_cameras(cameras_file) if cameras_file else Rows[CameraRow]()
+    zone_rows = read_zones(zones_file) if zones_file else Rows[ZoneRow]()
     with open_registry_bus(settings) as bus:
         previous = read_district(bus)
         partitions = bus.partition_counts()["dt.cameras"]
@@ -55,7 +55,7 @@ def registry(settings: Settings) -> District:
         return read_district(bus)
 
 
-def _calibrated(rows: list[CameraRow], file: Path | None, district: District) -> Mapping[str, Calibration]:
+def _calibrated(rows: Rows[CameraRow], file: Path | None, district: District) -> Mapping[str, Calibration]:
     calibrations: dict[str, Calibration] = {}
     faults: list[SettingsError] = []
     now_ns = SystemClock().now_ns()
@@ -74,6 +74,10 @@ def _calibrated(rows: list[CameraRow], file: Path | None, district: District) ->
     return calibrations
 
 
-def _warnings(rows: list[CameraRow], zone_rows: list[ZoneRow]) -> list[str]:
+def _warnings(rows: Rows[CameraRow], zone_rows: Rows[ZoneRow]) -> list[str]:
     without = [row.name for row in zone_rows if row.safe_capacity is None]
-    return [f"zone {name}: no safe_capacity, so density levels only." for name in without]
+    return [
+        *rows.warnings,
+        *zone_rows.warnings,
+        *(f"zone {name}: no safe_capacity, so density levels only." for name in without),
+    ]

@@ -52,7 +52,9 @@ class RoleThreads:
         self._roles, self._health = roles, health
         self.stop = threading.Event()
         self.failure: BaseException | None = None
-        self._threads = [threading.Thread(target=self._run, args=(role,), name=role.name, daemon=True) for role in roles]
+        self._threads = [
+            threading.Thread(target=self._run, args=(role,), name=role.name, daemon=True) for role in roles
+        ]
 
     def start(self) -> None:
         for role, thread in zip(self._roles, self._threads, strict=True):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,13 +15,16 @@ import msgspec
 import structlog
 
 from deploy.http.server import OpsServer
+from deploy.registry_import import import_files
 from deploy.roles import RoleThreads
 from deploy.settings import Settings
-from deploy.system import Parts, open_parts, roles
-from ingest.errors import DrumtowerError
+from deploy.system import ROLES, open_parts, roles
+from ingest.errors import DrumtowerError, SettingsError
 
 
-def run_here(settings: Settings, names: tuple[str, ...], stop: threading.Event, member: str, demo: bool = False) -> None:
+def run_here(
+    settings: Settings, names: tuple[str, ...], stop: threading.Event, member: str, demo: bool = False
+) -> None:
     """
     Run these roles until `stop` is set, or one of them fails.
 
@@ -42,34 +48,51 @@ def run_here(settings: Settings, names: tuple[str, ...], stop: threading.Event, 
 
 
 def run_demo(folder: Path | None, port: int, seed: int, metadata_cameras: int, stop: threading.Event) -> None:
-    """The demo district, from the RTSP socket on the same path as a real one."""
-    from deploy.demo.district import DemoDistrict
-    from deploy.registry_import import import_files
+    """
+    The demo district, from the RTSP socket on the same path as a real one: its cameras are another process.
 
-    with tempfile.TemporaryDirectory(prefix="drumtower-demo-") as scratch:
-        home = folder or Path(scratch)
-        home.mkdir(parents=True, exist_ok=True)
+    Raises:
+        DrumtowerError: as `run_here`.
+    """
+    with contextlib.ExitStack() as stack:
+        home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="drumtower-demo-")))
         settings = demo_settings(home / "data", port)
-        district = DemoDistrict(home / "district", seed=seed, metadata_cameras=metadata_cameras)
-        district.start()
-        try:
-            report = import_files(settings, district.cameras_csv, district.zones_geojson)
-            structlog.get_logger().info("demo.started", changes=len(report.changes), rtsp=district.url)
-            from deploy.system import ROLES
+        cameras_csv, zones_geojson = stack.enter_context(_served(home / "district", seed, metadata_cameras))
+        report = import_files(settings, cameras_csv, zones_geojson)
+        structlog.get_logger().info("demo.started", changes=len(report.changes), folder=str(home))
+        run_here(settings, ROLES, stop, member="demo", demo=True)
 
-            run_here(settings, ROLES, stop, member="demo", demo=True)
+
+@contextlib.contextmanager
+def _served(folder: Path, seed: int, metadata_cameras: int) -> Iterator[tuple[Path, Path]]:
+    """The demo's cameras, served by a process of their own; the paths of their files."""
+    command = [
+        sys.executable,
+        "-m",
+        "deploy.demo",
+        str(folder),
+        f"--seed={seed}",
+        f"--metadata-cameras={metadata_cameras}",
+    ]
+    # The pipe to its standard input ends with us, however we end; it ends when the pipe does.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as cameras:
+        try:
+            assert cameras.stdout is not None
+            lines = [cameras.stdout.readline().strip() for _ in range(2)]
+            if not all(lines):
+                raise SettingsError(
+                    "demo cameras",
+                    expected="two files",
+                    got="none",
+                    mend="See the lines above; is the folder writable?",
+                )
+            yield Path(lines[0]), Path(lines[1])
         finally:
-            district.stop()
+            cameras.terminate()
 
 
 def demo_settings(data: Path, port: int) -> Settings:
     defaults = Settings()
     return msgspec.structs.replace(
-        defaults,
-        name="Demo district",
-        data=str(data),
-        http=msgspec.structs.replace(defaults.http, port=port),
+        defaults, name="Demo district", data=str(data), http=msgspec.structs.replace(defaults.http, port=port)
     )
-
-
-__all__ = ["Parts", "demo_settings", "run_demo", "run_here"]

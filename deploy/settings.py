@@ -1,5 +1,6 @@
 """
-The settings: one TOML page, each room's own struct, assembled here. Thresholds are settings; cameras and zones are data.
+The settings: one TOML page, each room's own struct, assembled here. Thresholds are settings; cameras and zones are
+data.
 """
 
 from __future__ import annotations
@@ -95,7 +96,10 @@ def read_secret(file: str | None, env: str | None = None) -> str | None:
             return Path(file).read_text("utf-8").removesuffix("\n")
         except OSError as error:
             raise SettingsError(
-                file, expected="a file with the password", got=_cause(error), mend="Write it there, readable by us alone."
+                file,
+                expected="a file with the password",
+                got=_cause(error),
+                mend="Write it there, readable by us alone.",
             ) from error
     if env is not None:
         if env not in os.environ:
@@ -149,7 +153,10 @@ def _known_keys(key: str) -> list[str]:
 def _check(name: str, settings: Settings) -> None:
     if settings.bus.partitions < 1:
         raise SettingsError(
-            f"{name}: bus.partitions", expected="1 or more", got=str(settings.bus.partitions), mend="Take 4 to begin with."
+            f"{name}: bus.partitions",
+            expected="1 or more",
+            got=str(settings.bus.partitions),
+            mend="Take 4 to begin with.",
         )
     loopback = settings.http.host in ("127.0.0.1", "::1", "localhost")
     if not loopback and not settings.http.behind_authenticating_proxy:

@@ -12,26 +12,30 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import structlog
-import uvicorn
+from detectors.vision.models import ModelCard, chosen_model, load_model
 from prometheus_client import CollectorRegistry, ProcessCollector
+from sqlalchemy import make_url
 
 from correlator.casebook.contract import Casebook
 from correlator.casebook.sql import open_casebook
 from correlator.incidents.role import CorrelateRole
 from deploy.http.app import Desk, app
 from deploy.http.district_view import DistrictView
+from deploy.http.server import serve
 from deploy.http.stream import LiveStream
-from deploy.roles import Health, Role
+from deploy.roles import Health, Role, Run
 from deploy.settings import Settings, read_secret
 from detectors.stage import DetectStage
 from ingest.bus.contract import Bus
 from ingest.bus.topics import topic_specs
 from ingest.cameras.registry_topics import read_district
 from ingest.cameras.role import IngestRole
-from ingest.clock import Clock, SystemClock
-from ingest.errors import SettingsError
+from ingest.clock import NS_PER_S, Clock, SystemClock
+from ingest.errors import SettingsError, SettingsFaults
 from ingest.live.contract import LiveStore
 from ingest.live.memory import MemoryLiveStore
 from ingest.metrics import Metrics
@@ -39,7 +43,17 @@ from ingest.stages.runner import Runner
 
 ROLES = ("ingest", "perceive", "detect", "correlate", "serve")
 STAGES = ("detect", "perceive")
-REGISTRY_PERIOD_S = 3.0
+REGISTRY_PERIOD_NS = 3 * NS_PER_S
+
+
+@contextlib.contextmanager
+def open_registry_bus(settings: Settings) -> Iterator[Bus]:
+    """The bus alone, for a command that reads or changes the registry."""
+    bus = open_bus(settings)
+    try:
+        yield bus
+    finally:
+        bus.close()
 
 
 @dataclass(frozen=True)
@@ -101,15 +115,45 @@ def data_folder(settings: Settings) -> Path:
 
 
 def open_bus(settings: Settings) -> Bus:
+    """
+    The bus, with its topics: a file makes its own, Kafka's are made by `drumtower topics create`.
+
+    Raises:
+        SettingsError: a topic is missing, or has another partition count than the settings.
+    """
     if settings.bus.kind == "kafka":
         from ingest.bus.kafka import open_kafka  # only a district on Kafka pays for its import
 
-        return open_kafka(settings.bus.kafka)
+        bus: Bus = open_kafka(settings.bus.kafka)
+        check_topics(bus, settings.bus.partitions)
+        return bus
     from ingest.bus.embedded import EmbeddedBus
 
     bus = EmbeddedBus(data_folder(settings) / "bus.sqlite")
     bus.create_topics(topic_specs(settings.bus.partitions, STAGES))
     return bus
+
+
+def check_topics(bus: Bus, partitions: int) -> None:
+    """
+    Raises:
+        SettingsFaults: topics that are missing, or have another partition count; all of them.
+    """
+    counts = bus.partition_counts()
+    faults = [
+        SettingsError(
+            f"topic {spec.name}",
+            expected=f"{spec.partitions} partitions",
+            got=str(counts.get(spec.name, "no such topic")),
+            mend="Run `drumtower topics create`."
+            if spec.name not in counts
+            else "Mend bus.partitions, or move to new topics: a site's partition cannot change under its snapshots.",
+        )
+        for spec in topic_specs(partitions, STAGES)
+        if counts.get(spec.name) != spec.partitions
+    ]
+    if faults:
+        raise SettingsFaults(faults)
 
 
 def open_live(settings: Settings, clock: Clock) -> LiveStore:
@@ -122,56 +166,118 @@ def open_live(settings: Settings, clock: Clock) -> LiveStore:
 
 def open_book(settings: Settings) -> Casebook:
     url = settings.casebook.url or f"sqlite:///{data_folder(settings) / 'casebook.sqlite'}"
-    return open_casebook(url, password=read_secret(settings.casebook.password_file))
+    password = read_secret(settings.casebook.password_file)
+    if password is not None:
+        url = make_url(url).set(password=password).render_as_string(hide_password=False)
+    return open_casebook(url, settings.correlate)
 
 
 def roles(parts: Parts, names: tuple[str, ...]) -> list[Role]:
-    """The roles of these names, ready to run; `perceive` only where there is a model."""
+    """The roles of these names, ready to run."""
     makers = {"ingest": _ingest, "perceive": _perceive, "detect": _detect, "correlate": _correlate, "serve": _serve}
     return [Role(name, makers[name](parts)) for name in names]
 
 
-def _ingest(parts: Parts):  # type: ignore[no-untyped-def]
-    role = IngestRole(
-        parts.bus, parts.live, parts.settings.ingest, parts.clock, parts.metrics, structlog.get_logger(), parts.member
-    )
-    return role.run
+def _ingest(parts: Parts) -> Run:
+    # Pictures leave the workers only where a model looks at them: what nobody needs is not kept.
+    settings = parts.settings.ingest
+    settings = msgspec.structs.replace(settings, frames=settings.frames or _model(parts.settings) is not None)
+    log = structlog.get_logger().bind(role="ingest")
+    return IngestRole(parts.bus, parts.live, settings, parts.clock, parts.metrics, log, parts.member).run
 
 
-def _detect(parts: Parts):  # type: ignore[no-untyped-def]
+def _detect(parts: Parts) -> Run:
     def run(stop: threading.Event) -> None:
-        """A changed registry is a new stage over the same snapshots: the runner is drained and built again."""
+        # A changed registry is a new stage over the same snapshots: the runner drains and is built again.
         while not stop.is_set():
             district = read_district(parts.bus)
-            changed = threading.Event()
             stage = DetectStage(district, parts.settings.detect)
-            log = structlog.get_logger().bind(stage="detect")
-            runner = Runner(
-                parts.bus, stage, member=parts.member, clock=parts.clock, metrics=parts.metrics, log=log, live=parts.live
+            log = structlog.get_logger().bind(stage=stage.name)
+            log.info(
+                "district.taken", version=district.version, cameras=len(district.cameras), zones=len(district.zones)
             )
-            log.info("district.taken", version=district.version, cameras=len(district.cameras), zones=len(district.zones))
-            runner.run(_Either(stop, changed), _watch_registry(parts, district.version, changed))
+            watch = _RegistryWatch(parts, district.version, stop)
+            _runner(parts, stage, log).run(watch.ended, watch.look)
 
     return run
 
 
-def _serve(parts: Parts):  # type: ignore[no-untyped-def]
+def _perceive(parts: Parts) -> Run:
+    def run(stop: threading.Event) -> None:
+        log = structlog.get_logger().bind(stage="perceive")
+        card = _model(parts.settings)
+        if card is None:
+            log.info("model.none", meaning="occupancy is estimated from the foreground", mend="drumtower models add")
+            stop.wait()
+            return
+        from detectors.vision.stage import PerceiveStage
+
+        stage = PerceiveStage(
+            load_model(_model_store(parts.settings), card.name), parts.live.frame, parts.settings.perceive
+        )
+        log.info("model.loaded", model=card.name, licence=card.licence)
+        _runner(parts, stage, log).run(stop)
+
+    return run
+
+
+def _correlate(parts: Parts) -> Run:
+    def run(stop: threading.Event) -> None:
+        casebook = open_book(parts.settings)
+        log = structlog.get_logger().bind(role="correlate")
+        role = CorrelateRole(
+            parts.bus, casebook, parts.settings.correlate, parts.clock, parts.metrics, log, parts.member
+        )
+        try:
+            role.run(stop)
+        finally:
+            casebook.close()
+
+    return run
+
+
+def _serve(parts: Parts) -> Run:
     def run(stop: threading.Event) -> None:
         casebook = open_book(parts.settings)
         view = DistrictView(lambda: read_district(parts.bus), parts.live, parts.clock)
         stream = LiveStream(casebook, view, parts.clock, parts.metrics)
         http = parts.settings.http
         desk = Desk(parts.settings.name, parts.demo, casebook, view, stream, parts.clock, parts.metrics, parts.health)
-        config = uvicorn.Config(
-            app(desk, http.allowed_hosts),
-            host=http.host,
-            port=http.port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=2,
-            server_header=False,
-        )
-        serve(config, stop)
-        casebook.close()
+        try:
+            serve(app(desk, http.allowed_hosts), http.host, http.port, stop)
+        finally:
+            casebook.close()
 
     return run
+
+
+def _runner(parts: Parts, stage: Any, log: Any) -> Runner[Any, Any, Any]:
+    return Runner(
+        parts.bus, stage, member=parts.member, clock=parts.clock, metrics=parts.metrics, log=log, live=parts.live
+    )
+
+
+class _RegistryWatch:
+    """Ends a run when the district is no longer the one that it began with, or when all is to stop."""
+
+    def __init__(self, parts: Parts, version: str, stop: threading.Event) -> None:
+        self._parts, self._version, self._stop = parts, version, stop
+        self._due_ns = parts.clock.monotonic_ns() + REGISTRY_PERIOD_NS
+        self.ended = threading.Event()
+
+    def look(self) -> None:
+        if self._stop.is_set():
+            self.ended.set()
+        elif self._parts.clock.monotonic_ns() >= self._due_ns:
+            self._due_ns = self._parts.clock.monotonic_ns() + REGISTRY_PERIOD_NS
+            if read_district(self._parts.bus).version != self._version:
+                self.ended.set()
+
+
+def _model_store(settings: Settings) -> Path:
+    return Path(settings.data) / "models"
+
+
+def _model(settings: Settings) -> ModelCard | None:
+    """The model that the settings name; without a name the only one in the store; None where there is none."""
+    return chosen_model(_model_store(settings), settings.perceive.model)

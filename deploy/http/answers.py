@@ -59,6 +59,9 @@ def whole_number(request: Request, name: str, default: int, least: int, most: in
     given: Any = request.query_params.get(name, str(default))
     if not (given.isascii() and given.isdigit() and len(given) < 19 and least <= int(given) <= most):
         raise ApiError(
-            400, "bad_parameter", f"{name}: expected a whole number from {least} to {most}, got {given[:40]!r}.", "Mend it."
+            400,
+            "bad_parameter",
+            f"{name}: expected a whole number from {least} to {most}, got {given[:40]!r}.",
+            "Mend it.",
         )
     return int(given)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
@@ -44,6 +45,7 @@ SECURITY_HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
 Action = Literal["acknowledge", "dispatch", "arrive", "resolve", "close", "reopen", "false_alarm"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,8 @@ async def incident(request: Request) -> Response:
 async def act(request: Request) -> Response:
     desk = _desk(request)
     incident_id, action = request.path_params["incident_id"], request.path_params["action"]
-    if action not in Action.__args__:  # type: ignore[attr-defined]
-        raise ApiError(404, "unknown_action", f"No action {action[:40]!r}.", "One of " + ", ".join(Action.__args__) + ".")  # type: ignore[attr-defined]
+    if action not in ACTIONS:
+        raise ApiError(404, "unknown_action", f"No action {action[:40]!r}.", f"One of {', '.join(ACTIONS)}.")
     if request.headers.get("x-drumtower-request") != "1":
         raise ApiError(403, "not_ours", "The header X-Drumtower-Request is missing.", "Send it with the value 1.")
     body = await body_of(request, ActionBody)
@@ -133,7 +135,9 @@ async def act(request: Request) -> Response:
                 incident_id, action, actor=body.actor, version=body.version, at_ns=desk.clock.now_ns()
             )
         except StoreConflict as error:
-            raise ApiError(409, "conflict", str(error), error.mend, incident=getattr(error, "incident", None)) from error
+            raise ApiError(
+                409, "conflict", str(error), error.mend, incident=getattr(error, "incident", None)
+            ) from error
         return answer(done)
 
     return await run_in_threadpool(do)
@@ -196,7 +200,7 @@ def app(desk: Desk, allowed_hosts: tuple[str, ...]) -> Starlette:
         Route("/healthz", healthz),
     ]
     if (CONSOLE / "index.html").is_file():
-        routes.append(Mount("/", StaticFiles(directory=CONSOLE, html=True)))
+        routes.append(Mount("/", GZipMiddleware(_Console(directory=CONSOLE, html=True), minimum_size=1024)))
     else:
         routes.append(Route("/", no_console))
 
@@ -223,6 +227,16 @@ def app(desk: Desk, allowed_hosts: tuple[str, ...]) -> Starlette:
     )
     application.state.desk = desk
     return application
+
+
+class _Console(StaticFiles):
+    """Files whose names carry their hash are kept for ever, the page that names them never."""
+
+    def file_response(self, full_path: Any, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(full_path, *args, **kwargs)
+        hashed = Path(full_path).parent.name == "assets"
+        response.headers["cache-control"] = "public, max-age=31536000, immutable" if hashed else "no-cache"
+        return response
 
 
 class _Rim:

@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from detectors.geometry.zone_shape import zone_area_m2
+from detectors.geometry.plane import site_plane
+from detectors.geometry.zones import area_m2
 from ingest.cameras.district import Camera, District, Zone
 from ingest.cameras.state import CameraState, ZoneState
 from ingest.clock import NS_PER_S, Clock
@@ -42,8 +44,9 @@ class DistrictView:
 
     def __init__(self, read_district: Callable[[], District], live: LiveStore, clock: Clock) -> None:
         self._read, self._live, self._clock = read_district, live, clock
-        self._district, self._read_at_ns = District((), ()), None
-        self._area_m2: dict[str, float] = {}
+        self._district = District((), ())
+        self._read_at_ns: int | None = None
+        self._areas: tuple[str, dict[str, float]] = ("", {})
 
     def district(self) -> District:
         now_ns = self._clock.monotonic_ns()
@@ -54,7 +57,7 @@ class DistrictView:
                 # A registry that cannot be read just now is shown as it was; the bus has its own alarm.
                 if self._read_at_ns is None:
                     raise
-            self._read_at_ns: int | None = now_ns
+            self._read_at_ns = now_ns
         return self._district
 
     def cameras(self) -> list[CameraView]:
@@ -74,19 +77,25 @@ class DistrictView:
         }
 
     def _feature(self, zone: Zone, state: ZoneState) -> dict[str, Any]:
-        key = f"{zone.id}{zone.polygon}"
-        if key not in self._area_m2:
-            self._area_m2[key] = zone_area_m2(zone)
         properties = msgspec.to_builtins(state) | {
             "name": zone.name,
             "site": zone.site,
             "zone_class": zone.zone_class,
             "safe_capacity": zone.safe_capacity,
-            "area_m2": round(self._area_m2[key], 1),
+            "area_m2": round(self._areas_m2()[zone.id], 1),
         }
         ring = [*map(list, zone.polygon), list(zone.polygon[0])]
         geometry = {"type": "Polygon", "coordinates": [ring]}
         return {"type": "Feature", "id": zone.id, "geometry": geometry, "properties": properties}
+
+    def _areas_m2(self) -> dict[str, float]:
+        """Area of each zone, computed once for a state of the registry."""
+        district = self._district
+        if self._areas[0] != district.version:
+            planes = {site: site_plane(district, site) for site in {zone.site for zone in district.zones}}
+            areas = {zone.id: area_m2(planes[zone.site].to_metres(np.array(zone.polygon))) for zone in district.zones}
+            self._areas = (district.version, areas)
+        return self._areas[1]
 
     def _states(self, kind: str, struct: type[Any]) -> dict[str, Any]:
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
 
 from ingest.errors import SettingsError
 
@@ -16,18 +17,27 @@ if TYPE_CHECKING:
     from deploy.system import Parts
 
 
-def serve(config: uvicorn.Config, stop: threading.Event) -> None:
+def serve(application: Starlette, host: str, port: int, stop: threading.Event) -> None:
     """
-    Serve until `stop` is set.
+    Serve `application` until `stop` is set.
 
     Raises:
         SettingsError: the port is taken, or not ours to take.
     """
+    config = uvicorn.Config(
+        application,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        server_header=False,
+    )
     server = uvicorn.Server(config)
     try:
         socket = config.bind_socket()
     except SystemExit as error:  # what uvicorn does when it cannot bind
-        raise _taken(config.host, config.port) from error
+        raise _taken(host, port) from error
 
     def watch() -> None:
         stop.wait()
@@ -42,7 +52,7 @@ class OpsServer:
 
     def __init__(self, host: str, port: int, parts: Parts) -> None:
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+            def do_GET(self) -> None:
                 if self.path == "/metrics":
                     self._answer(200, CONTENT_TYPE_LATEST, generate_latest(parts.metrics.registry))
                 elif self.path == "/healthz":
@@ -58,7 +68,7 @@ class OpsServer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+            def log_message(self, format: str, *args: object) -> None:
                 """Nothing: a scrape every few seconds is no news."""
 
         try:
@@ -76,5 +86,8 @@ class OpsServer:
 
 def _taken(host: str, port: int) -> SettingsError:
     return SettingsError(
-        f"{host}:{port}", expected="a free port", got="one that is taken", mend="Stop who has it, or name another with --port."
+        f"{host}:{port}",
+        expected="a free port",
+        got="one that is taken",
+        mend="Stop who has it, or name another with --port.",
     )

@@ -58,7 +58,11 @@ class LiveStream:
 
     async def start(self) -> None:
         self._sequence = await run_in_threadpool(self._casebook.sequence)
-        loops = (self._follow_alerts, ALERT_PERIOD_S), (self._follow_picture, PICTURE_PERIOD_S), (self._beat, BEAT_PERIOD_S)
+        loops = (
+            (self._follow_alerts, ALERT_PERIOD_S),
+            (self._follow_picture, PICTURE_PERIOD_S),
+            (self._beat, BEAT_PERIOD_S),
+        )
         self._tasks = [asyncio.create_task(self._repeat(act, period_s)) for act, period_s in loops]
 
     async def stop(self) -> None:
@@ -86,9 +90,9 @@ class LiveStream:
             if last_sequence is not None:
                 async for event in self._catch_up(last_sequence, head):
                     yield event
-            while (event := await queue.get()) is not None:
-                if not _is_alert_up_to(event, head):
-                    yield event
+            while (waiting := await queue.get()) is not None:
+                if not _is_alert_up_to(waiting, head):
+                    yield waiting
         finally:
             self._clients.discard(queue)
             self._metrics.streams.set(len(self._clients))
@@ -122,7 +126,7 @@ class LiveStream:
             before = self._pictures[kind]
             changed = [state for name, state in now.items() if before.get(name) != state]
             self._pictures[kind] = now
-            if changed and before:
+            if changed:
                 self._send(_event(kind, b'{"%s":[%s]}' % (kind.encode(), b",".join(changed))))
 
     async def _beat(self) -> None:

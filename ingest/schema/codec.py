@@ -17,7 +17,7 @@ import pyarrow as pa
 from ingest.bus.contract import Headers, Record
 from ingest.errors import RecordError
 from ingest.schema import alert, finding
-from ingest.schema.tick import GRID_COLUMNS, GRID_ROWS, Tick, empty_tick
+from ingest.schema.tick import F32, GRID_COLUMNS, GRID_ROWS, Tick, empty_tick
 
 TICK_VERSION = 1
 _CELLS = GRID_ROWS * GRID_COLUMNS
@@ -141,7 +141,7 @@ def decode_tick(record: Record, newest: int = TICK_VERSION) -> Tick:
     return tick
 
 
-def _fixed(values: np.ndarray, width: int, known: np.ndarray) -> pa.Array:  # type: ignore[type-arg]
+def _fixed(values: np.ndarray, width: int, known: np.ndarray) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(values), width, mask=pa.array(~known))
 
 
@@ -156,7 +156,9 @@ def _objects(tick: Tick) -> pa.Array:
         fields=list(_OBJECT),
     )
     offsets = pa.array(tick.object_start.astype(np.int32))
-    return pa.ListArray.from_arrays(offsets, flat, type=TICK_SCHEMA.field("objects").type, mask=pa.array(~tick.objects_known))
+    return pa.ListArray.from_arrays(
+        offsets, flat, type=TICK_SCHEMA.field("objects").type, mask=pa.array(~tick.objects_known)
+    )
 
 
 def _tick_of(batch: pa.RecordBatch, facts: dict[str, str]) -> Tick:
@@ -165,7 +167,7 @@ def _tick_of(batch: pa.RecordBatch, facts: dict[str, str]) -> Tick:
         int(facts["partition"]), facts["producer"], int(facts["starts_at_ns"]), int(facts["ends_at_ns"]), frames
     )
     present = set(batch.schema.names)
-    columns: dict[str, np.ndarray] = {}  # type: ignore[type-arg]
+    columns: dict[str, np.ndarray] = {}
     for name in _TICK_PLAIN:
         column = batch.column(name)
         if column.null_count:
@@ -193,11 +195,12 @@ def _tick_of(batch: pa.RecordBatch, facts: dict[str, str]) -> Tick:
     )
 
 
-def _nullable(column: pa.Array) -> np.ndarray:  # type: ignore[type-arg]
-    return column.to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+def _nullable(column: pa.Array) -> F32:
+    values: F32 = column.to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    return values
 
 
-def _object_columns(column: pa.ListArray) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+def _object_columns(column: pa.ListArray) -> dict[str, np.ndarray]:
     start = column.offsets.to_numpy().astype(np.int64)
     objects = column.values[start[0] : start[-1]]
     box = objects.field("object_box")

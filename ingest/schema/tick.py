@@ -142,7 +142,7 @@ def _columns(frames: int, objects: int) -> dict[str, tuple[type[np.generic], tup
 
 
 def empty_tick(partition: int, producer: str, starts_at_ns: int, ends_at_ns: int, frames: int = 0) -> Tick:
-    """A tick of `frames` rows about which nothing is known but that they are there (camera 0, time 0, NaN, no objects)."""
+    """A tick of `frames` rows about which nothing is known but that they are there: camera 0, time 0, no objects."""
     blank: dict[str, npt.NDArray[np.generic]] = {}
     for name, (kind, shape) in _columns(frames, 0).items():
         blank[name] = np.full(shape, np.nan, kind) if issubclass(kind, np.floating) else np.zeros(shape, kind)
