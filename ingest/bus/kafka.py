@@ -412,7 +412,7 @@ class KafkaBusConsumer:
 
     def _check_connected(self) -> None:
         # The library goes on quietly while all brokers are away; those who wait should know.
-        if self._client._manager.least_used_connections:
+        if any(connection.connected for connection in list(self._client._manager._conns.values())):
             self._alone_since_s = None
             return
         now_s = time.monotonic()

@@ -80,6 +80,7 @@ class KafkaBench:
         self.settings = KafkaSettings(
             bootstrap_servers=(broker.bootstrap_servers,),
             session_s=1.5,
+            start_s_max=5.0,
             transaction_s_max=5.0,
             bytes_in_flight_max=BYTES_IN_FLIGHT_MAX,
         )
