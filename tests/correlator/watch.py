@@ -72,7 +72,7 @@ class Watch:
     def until(self, t_s: float, step_s: float = 1.0) -> None:
         """Let the role work until `t_s`."""
         self.turn()
-        while self.t_s < t_s:
+        while self.t_s < t_s - 1e-6:
             self.clock.advance(min(step_s, t_s - self.t_s))
             self.turn()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
+from sqlalchemy import create_engine, make_url, text
 
 from correlator.casebook.outbox import publish
 from correlator.casebook.sql import open_casebook
@@ -204,6 +205,38 @@ def test_a_finding_that_the_correlator_stumbles_over_does_not_stop_the_line(
     (letter,) = watch.bus.read("dt.dead", 0, 0)
     assert dict(letter.headers)["reason"] == b"ZeroDivisionError: a stone on the line"
     assert kinds(watch.said()) == ["opened", "opened"]
+
+
+def test_connections_that_the_server_cuts_lose_and_double_nothing(postgres_url: str, watch: Watch) -> None:
+    if not watch.url.startswith("postgresql"):
+        pytest.skip("a file has no server")
+    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    cut = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+    name, stop = {"name": make_url(watch.url).database}, threading.Event()
+
+    def cutting() -> None:
+        with engine.connect() as connection:
+            while not stop.is_set():
+                connection.execute(cut, name)
+                stop.wait(0.03)
+
+    thread = threading.Thread(target=cutting)
+    thread.start()
+    for number in range(40):
+        where: dict[str, Any] = {"zone": f"z{number}", "place": east_of(SQUARE, 1_000 * number)}
+        watch.push(finding(f"c{number}", watch.t_s, onset_s=watch.t_s, **where))
+        watch.clock.advance(0.1)
+        watch.turn()
+    stop.set()
+    thread.join()
+    engine.dispose()
+    for _ in range(20):
+        watch.clock.advance(1)
+        watch.turn()
+    opened = [alert.incident.zone for alert in watch.said() if alert.type == "incident.opened"]
+    assert sorted(filter(None, opened)) == sorted(f"z{number}" for number in range(40))
+    assert [alert.sequence for alert in watch.said()] == list(range(1, watch.casebook.sequence() + 1))
+    assert {alert.id for alert in watch.heard()} == {alert.id for alert in watch.said()}
 
 
 def test_publishing_again_sends_the_same_ids_again(watch: Watch) -> None:
