@@ -52,3 +52,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def chromium() -> str:
     with _needed():
         return parts.find_chromium()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-screenshots", action="store_true", help="Write the pictures of docs/ anew.")

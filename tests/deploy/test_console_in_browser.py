@@ -21,18 +21,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(
     not (CONSOLE / "index.html").is_file(), reason="the console is not built here (pip install -e .)"
 )
-SOFTWARE_WEBGL = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 ROW = "[data-testid=alert-row]"
 CONNECTION = "[data-testid=connection]"
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed here")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=chromium, args=SOFTWARE_WEBGL)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
