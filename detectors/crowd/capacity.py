@@ -1,6 +1,7 @@
 """
 `crowd.capacity`: a zone comes near its safe capacity, or its people stand too densely.
 
+    notice    people hide one another, so that their number is a lower bound only, for 30 s
     amber     use >= 0.7 or >= 2.5 persons/m2 for 30 s, by the lower bound
     red       use >= 1.0 or >= 3.5 persons/m2 for 10 s, by the estimate
     critical              >= 5.0 persons/m2 for  5 s, by the estimate
@@ -31,7 +32,7 @@ from ingest.cameras.district import ZoneClass
 from ingest.schema.finding import Level, Measurement, Phase
 from ingest.schema.tick import Tick
 
-LEVELS = (Level.AMBER, Level.RED, Level.CRITICAL)
+LEVELS = (Level.NOTICE, Level.AMBER, Level.RED, Level.CRITICAL)
 PERSONS_FLOOR = 15  # below it, rules about groups are noise, and a small peaceful group is no hazard
 _UNBOUND = np.inf
 
@@ -41,6 +42,7 @@ Seconds = Annotated[float, msgspec.Meta(ge=0.0)]
 
 class CapacitySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     persons_min: Annotated[int, msgspec.Meta(ge=PERSONS_FLOOR)] = 20
+    notice_hold_s: Seconds = 30.0
     amber_use: Positive = 0.7
     amber_per_m2: Positive = 2.5
     amber_hold_s: Seconds = 30.0
@@ -66,8 +68,8 @@ class Prepared:
     settings: CapacitySettings
     district: DistrictView
     rule: onset.Rule
-    use: Floats  # (Z, 3) threshold of each level, infinite where there is none
-    per_m2: Floats  # (Z, 3)
+    use: Floats  # (Z, 4) threshold of each level, infinite where there is none
+    per_m2: Floats  # (Z, 4)
     persons_min: Floats  # (Z, 1)
 
 
@@ -94,13 +96,15 @@ class Capacity:
         zones = district.zones
         queue = np.array([zone.zone_class is ZoneClass.QUEUE for zone in zones], np.float64)[:, None]
         passage = [zone.zone_class in (ZoneClass.EXIT_ROUTE, ZoneClass.CARRIAGEWAY) for zone in zones]
-        use = np.array([settings.amber_use, settings.red_use, _UNBOUND])
-        per_m2 = np.array([settings.amber_per_m2, settings.red_per_m2, settings.critical_per_m2])
+        use = np.array([_UNBOUND, settings.amber_use, settings.red_use, _UNBOUND])
+        per_m2 = np.array([_UNBOUND, settings.amber_per_m2, settings.red_per_m2, settings.critical_per_m2])
         return Prepared(
             settings=settings,
             district=district,
             rule=onset.Rule(
-                hold_ns=_ns(settings.amber_hold_s, settings.red_hold_s, settings.critical_hold_s),
+                hold_ns=_ns(
+                    settings.notice_hold_s, settings.amber_hold_s, settings.red_hold_s, settings.critical_hold_s
+                ),
                 release_ns=_ns(*[settings.release_s] * len(LEVELS)),
                 gap_ns=int(settings.gap_s * 1e9),
             ),
@@ -196,30 +200,36 @@ class Capacity:
             measurement=measurement(district, seen, zone) if measured else Measurement(),
             rule=f"{self.name}.{LEVELS[level]}",
             rule_version=self.version,
-            thresholds=_thresholds(prepared, zone, level),
+            thresholds=_thresholds(prepared, zone, level, seen.boxes_per_m2_max),
             detail=_detail(prepared, seen, zone, gaps) if measured else {"gaps": float(gaps)},
         )
 
 
 def _levels(prepared: Prepared, seen: Occupancy) -> tuple[Bools, Bools]:
-    """(Z, 3) which levels a reading is over, and which it is under the second threshold of."""
-    use = np.stack([seen.use_low, seen.use, seen.use], axis=1)
-    per_m2 = np.stack([seen.per_m2_low, seen.per_m2, seen.per_m2], axis=1)
+    """(Z, 4) which levels a reading is over, and which it is under the second threshold of."""
+    use = np.stack([seen.use_low, seen.use_low, seen.use, seen.use], axis=1)
+    per_m2 = np.stack([seen.per_m2_low, seen.per_m2_low, seen.per_m2, seen.per_m2], axis=1)
     persons = seen.persons[:, None]
-    over = ((use >= prepared.use) | (per_m2 >= prepared.per_m2)) & (persons >= prepared.persons_min)
+    over = (use >= prepared.use) | (per_m2 >= prepared.per_m2)
     off = prepared.settings.off_share
-    still = ((use >= off * prepared.use) | (per_m2 >= off * prepared.per_m2)) & (persons >= off * prepared.persons_min)
-    return over, ~still
+    still = (use >= off * prepared.use) | (per_m2 >= off * prepared.per_m2)
+    # What cannot be counted is not silent: a count that stands still below a threshold may hide a crowd above it.
+    over[:, 0] = seen.hidden
+    still[:, 0] = seen.by_boxes & (seen.per_m2 >= off * seen.boxes_per_m2_max)
+    return over & (persons >= prepared.persons_min), ~(still & (persons >= off * prepared.persons_min))
 
 
-def _thresholds(prepared: Prepared, zone: int, level: int) -> dict[str, float]:
-    settings, in_force = prepared.settings, {}
+def _thresholds(prepared: Prepared, zone: int, level: int, boxes_per_m2_max: float) -> dict[str, float]:
+    settings = prepared.settings
+    in_force: dict[str, float] = {}
     capacity = prepared.district.zones[zone].safe_capacity
     use = prepared.use[zone, level]
     if capacity is not None and np.isfinite(use):
         in_force = {"use": float(use), "safe_capacity": float(capacity)}
+    per_m2 = boxes_per_m2_max if LEVELS[level] is Level.NOTICE else prepared.per_m2[zone, level]
+    if np.isfinite(per_m2):
+        in_force["per_m2"] = float(per_m2)
     return in_force | {
-        "per_m2": float(prepared.per_m2[zone, level]),
         "hold_s": float(prepared.rule.hold_ns[level] / 1e9),
         "off_share": settings.off_share,
         "gap_s": settings.gap_s,

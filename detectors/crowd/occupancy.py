@@ -104,8 +104,10 @@ class Occupancy:
     seen_share: Floats  # (Z,) of the area, at most 1
     by_boxes: Bools  # (Z,) else by foreground
     degraded: Bools  # (Z,)
+    hidden: Bools  # (Z,) so dense that people hide one another: `persons` is a lower bound
     views_used: Bools  # (V,)
     recall: float  # of boxes
+    boxes_per_m2_max: float  # above it they hide one another
 
 
 def prepare(settings: OccupancySettings, district: DistrictView) -> Prepared:
@@ -232,8 +234,10 @@ def measure(prepared: Prepared, before: State, state: State, at_ns: int) -> Occu
         seen_share=np.where(known, seen_share, 0.0),
         by_boxes=by_boxes,
         degraded=known & (~by_boxes | hidden | partial),
+        hidden=hidden,
         views_used=used,
         recall=settings.recall,
+        boxes_per_m2_max=settings.boxes_per_m2_max,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from detectors.crowd.capacity import detector
@@ -9,7 +10,7 @@ from detectors.registry import settings_of
 from detectors.settings import DetectSettings
 from ingest.cameras.district import ZoneClass
 from ingest.errors import SettingsError
-from ingest.schema.finding import Finding, Phase
+from ingest.schema.finding import Finding, FindingData, Phase
 from tests.detectors.plaza import EXACT, counts, detect, plaza, run, seconds, tick, told
 
 ONLY = ("crowd.capacity",)
@@ -158,3 +159,22 @@ def test_one_count_of_persons_does_not_become_a_crowd_by_standing_still():
     ticks = [tick(1.0, {7: 120}, producer="perceive", brightness=float("nan"))]
     ticks += [tick(1.0 + step / 5, {7: None}, grid={7: 1}) for step in range(1, 150)]
     assert run(stage, ticks)[1] == []
+
+
+def test_a_count_that_cannot_grow_any_more_is_told_before_it_could_hide_a_crowd():
+    # Boxes are valid to 1 person/m2: 110 on 100 m2 stay below every threshold, and may be many more.
+    settings = DetectSettings(occupancy=msgspec.structs.replace(EXACT, boxes_per_m2_max=1.0))
+    findings = findings_of({0: 110, 60: 79}, 70, capacity=400, side_m=10.0, settings=settings)
+    assert changes(findings) == [("raised", "notice", 31.0), ("cleared", "notice", 66.0)]
+    data = findings[0].data
+    assert data.measurement.degraded and data.high is None and data.low == 110.0
+    assert (data.rule, data.thresholds["per_m2"]) == ("crowd.capacity.notice", 1.0)
+    assert findings_of({0: 100}, 60, capacity=400, side_m=10.2, settings=settings) == []
+
+
+def test_a_level_that_is_switched_off_leaves_a_finding_that_can_be_read():
+    settings = DetectSettings(
+        occupancy=EXACT, detectors={"crowd.capacity": {"red_per_m2": 1e9, "critical_per_m2": float("inf")}}
+    )
+    (data, *_) = [each.data for each in findings_of({0: 120}, 15, settings=settings)]
+    assert msgspec.json.decode(msgspec.json.encode(data), type=FindingData) == data

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.crowd.occupancy import OccupancySettings
 from detectors.kept_rows import kept_rows
 from detectors.settings import DetectSettings
 from ingest.bus.contract import Position, Record
@@ -18,10 +19,9 @@ from ingest.cameras.district import District, district_of
 from ingest.cameras.state import ZoneState
 from ingest.errors import RecordError
 from ingest.schema.codec import decode_finding, encode_tick
-from ingest.schema.finding import Phase
+from ingest.schema.finding import Level, Phase
 from ingest.schema.tick import Picture, Tick
 from tests.detectors.plaza import (
-    EXACT,
     boxes_at,
     camera,
     counts,
@@ -39,10 +39,17 @@ from tests.detectors.plaza import (
 
 # Short times, so that short runs hold much: each level, both phases, the health of cameras.
 QUICK = DetectSettings(
-    occupancy=msgspec.structs.replace(EXACT, stale_s=3.0),
+    occupancy=OccupancySettings(recall=0.8, recall_sd=0.1, boxes_per_m2_max=0.2, stale_s=3.0),
     update_s=2.0,
     detectors={
-        "crowd.capacity": {"amber_hold_s": 2, "red_hold_s": 1, "critical_hold_s": 1, "release_s": 1, "gap_s": 1},
+        "crowd.capacity": {
+            "notice_hold_s": 2,
+            "amber_hold_s": 2,
+            "red_hold_s": 1,
+            "critical_hold_s": 1,
+            "release_s": 1,
+            "gap_s": 1,
+        },
         "health.stream": {"stalled_s": 4, "covered_s": 1, "release_s": 1},
     },
 )
@@ -182,7 +189,7 @@ def test_the_histories_hold_all_that_can_happen():
             levels.add(each.data.level)
     assert phases == set(Phase)
     assert kinds == {"crowd.capacity", "health.stream"}
-    assert len(levels) >= 3
+    assert levels >= {Level.NOTICE, Level.AMBER, Level.RED}
 
 
 def test_ids_are_computed_and_each_is_there_once():
