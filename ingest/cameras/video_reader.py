@@ -150,7 +150,8 @@ class VideoReader(Reader):
             self._tell(packet, *size, Picture(0), jpeg=jpeg)
             return
         how = "AREA" if frame.width > WIDTH * _ROUGH_PIXELS else "BILINEAR"
-        grey = self._scaler.reformat(frame, width=WIDTH, height=HEIGHT, format="gray", interpolation=how).to_ndarray()
+        small = self._scaler.reformat(frame, WIDTH, HEIGHT, format="gray", interpolation=how, threads=1)
+        grey = small.to_ndarray()
         captured_ns, source = self._placed(packet)
         seen = self._signals.read(grey.astype(np.uint8, copy=False), captured_ns)
         self.picture = seen.picture
@@ -194,6 +195,6 @@ class VideoReader(Reader):
     def _jpeg(self, frame: VideoFrame) -> bytes | None:
         width = min(self.settings.frame_width_px, frame.width)
         height = max(2, round(frame.height * width / frame.width) & ~1)
-        scaled = self._jpeg_scaler.reformat(frame, width=width, height=height, format="bgr24", interpolation="AREA")
+        scaled = self._jpeg_scaler.reformat(frame, width, height, format="bgr24", interpolation="AREA", threads=1)
         good, data = cv2.imencode(".jpg", scaled.to_ndarray(), [cv2.IMWRITE_JPEG_QUALITY, self.settings.frame_quality])
         return data.tobytes() if good else None

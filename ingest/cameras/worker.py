@@ -7,9 +7,11 @@ process can. An alarm of the kernel does it where even that is not possible any 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from types import FrameType
@@ -28,6 +30,7 @@ from ingest.cameras.video_reader import VideoReader
 from ingest.clock import NS_PER_S, Clock, SystemClock
 
 EXIT_HUNG = 70
+_M_ARENA_MAX = -8  # of glibc's malloc.h
 _BEAT_S = 1.0
 _BATCH_S = 0.02
 _STOP_S = 3.0
@@ -65,6 +68,7 @@ class Report:
 def run_worker(connection: Connection, settings: IngestSettings, danger: Danger) -> None:
     """The process's main function."""
     av.logging.set_level(None)  # its lines hold addresses with passwords
+    _share_arenas()
     worker = Worker(connection, settings, danger, SystemClock())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, worker.on_signal)
@@ -72,6 +76,12 @@ def run_worker(connection: Connection, settings: IngestSettings, danger: Danger)
     worker.run()
     # Threads that still wait for a dead camera must not hold the process.
     os._exit(0)
+
+
+def _share_arenas() -> None:
+    """Let the threads share two heaps: one for each of them keeps pictures that nobody needs any more."""
+    with suppress(OSError, AttributeError):  # another C library has another way
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 class Worker:
