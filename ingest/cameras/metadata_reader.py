@@ -67,7 +67,7 @@ class MetadataReader(Reader):
     def _tell(self, frame: MetadataFrame, arrived_ns: int) -> None:
         self._line, captured_ns, source = place(self._line, frame.at_ns, arrived_ns)
         self.offset_ns, self.last_frame_at_ns = self._line.offset_ns, arrived_ns
-        if 0 <= self._due_ns - self._period_ns // 10 - captured_ns <= self._period_ns:
+        if 0 <= self._due_ns - self._period_ns // 4 - captured_ns <= self._period_ns:
             self.outbox.count("frames_dropped", "thinned")
             return
         self._due_ns = captured_ns + self._period_ns

@@ -44,7 +44,7 @@ class Status:
     offset_ns: int | None = None
 
 
-class RecordingOver(Exception):  # noqa: N818 - not an error
+class RecordingOver(Exception):
     """A recording has come to its end and does not loop."""
 
 

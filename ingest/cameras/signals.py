@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ingest.schema.tick import F16, GRID_COLUMNS, GRID_ROWS, U8, Picture
+from ingest.schema.tick import F16, F32, GRID_COLUMNS, GRID_ROWS, U8, Picture
 
 WIDTH, HEIGHT = 320, 180
 NS_PER_S = 1_000_000_000
@@ -32,6 +32,7 @@ _JUMP_PICTURES = 3
 _FLOW_S_MAX = 0.5  # two pictures further apart cannot be matched
 _DARK_MEAN, _DARK_SPREAD = 22.0, 14.0
 _COVERED_SHARE, _BLURRED_SHARE, _MENDED_SHARE = 0.25, 0.35, 0.5  # of the usual sharpness
+_SAME_PLACE = 0.6  # correlation of light and shade in a coarse grid
 _SUDDEN = 12.0  # mean grey levels between two pictures
 _BLURRED_S = 10.0
 _USUAL_S = 600.0  # the usual sharpness follows within this time
@@ -75,6 +76,7 @@ class SignalReader:
         self._share = 0.0
         self._jumped = 0
         self._usual = float("nan")
+        self._usual_layout: F32 = np.zeros((GRID_ROWS, GRID_COLUMNS), np.float32)
         self._covered = False
         self._soft_since_ns: int | None = None
 
@@ -90,7 +92,8 @@ class SignalReader:
         change = float(cv2.norm(grey, self._before, cv2.NORM_L1)) / grey.size if self._before is not None else 255.0
         mean, spread = (float(value[0, 0]) for value in cv2.meanStdDev(grey))
         sharpness = float(cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1][0, 0])
-        picture = self._tamper(at_ns, elapsed_s, change, mean, spread, sharpness)
+        layout = cv2.resize(grey, (GRID_COLUMNS, GRID_ROWS), interpolation=cv2.INTER_AREA).astype(np.float32)
+        picture = self._tamper(at_ns, elapsed_s, change, mean, spread, sharpness, layout)
         blind = bool(picture & (Picture.DARK | Picture.COVERED))
         mask = self._foreground(grey, elapsed_s, blind)
         flow = self._motion(grey, mask, elapsed_s)
@@ -148,7 +151,7 @@ class SignalReader:
         return mean.astype(np.float16)
 
     def _tamper(
-        self, at_ns: int, elapsed_s: float, change: float, mean: float, spread: float, sharpness: float
+        self, at_ns: int, elapsed_s: float, change: float, mean: float, spread: float, sharpness: float, layout: F32
     ) -> Picture:
         picture = Picture(0)
         # Every sensor has noise: two pictures that agree to the last grey level are one picture.
@@ -162,15 +165,25 @@ class SignalReader:
         if self._covered:
             self._covered = sharpness < usual * _MENDED_SHARE
         elif sharpness < usual * _COVERED_SHARE and change > _SUDDEN:
-            self._covered = True
+            # Out of focus, light and shade are still where they were; behind a hand they are not.
+            self._covered = _likeness(layout, self._usual_layout) < _SAME_PLACE
         if self._covered:
             picture |= Picture.COVERED
         soft = sharpness < usual * _BLURRED_SHARE
         self._soft_since_ns = (self._soft_since_ns or at_ns) if soft else None
         if self._soft_since_ns is not None and at_ns - self._soft_since_ns >= _BLURRED_S * NS_PER_S:
-            picture |= Picture.BLURRED & ~(Picture.BLURRED if picture & (Picture.DARK | Picture.COVERED) else 0)
+            picture |= Picture(0) if picture & (Picture.DARK | Picture.COVERED) else Picture.BLURRED
         if np.isnan(usual):
-            self._usual = sharpness
+            self._usual, self._usual_layout = sharpness, layout
         elif not picture and not soft:
-            self._usual += (sharpness - usual) * min(1.0, elapsed_s / _USUAL_S)
+            pace = min(1.0, elapsed_s / _USUAL_S)
+            self._usual += (sharpness - usual) * pace
+            self._usual_layout = self._usual_layout + (layout - self._usual_layout) * np.float32(pace)
         return picture
+
+
+def _likeness(layout: F32, usual: F32) -> float:
+    """Correlation of two (9, 16) layouts of light and shade; 0 where one of them has none."""
+    a, b = layout - layout.mean(), usual - usual.mean()
+    size = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / size if size > 1e-6 else 0.0

@@ -12,7 +12,6 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from ingest.cameras.district import Camera
 from ingest.cameras.measures import IngestMetrics, NoMetrics
@@ -21,22 +20,33 @@ from ingest.cameras.reader import Status
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.cause import source_error
 from ingest.cameras.state import CameraState
-from ingest.cameras.worker import Report
-from ingest.cameras.worker_process import WorkerKind, WorkerProcess
+from ingest.cameras.worker import Report, run_worker
+from ingest.cameras.worker_process import WorkerKind, WorkerMain, WorkerProcess
 from ingest.clock import NS_PER_S, Clock, utc
 from ingest.schema.tick import Picture
+from ingest.stages.runner import StageLog
 
 _SUSPECTS_MAX = 4  # more of them say nothing
 _STOP_S = 5.0
 
 
 class Supervisor:
-    """All methods are called from one thread; `tend` often."""
+    """
+    All methods are called from one thread; `tend` often.
+
+    Args:
+        run: main function of a worker.
+    """
 
     def __init__(
-        self, settings: IngestSettings, clock: Clock, metrics: IngestMetrics | None = None, log: Any = None
+        self,
+        settings: IngestSettings,
+        clock: Clock,
+        metrics: IngestMetrics | None = None,
+        log: StageLog | None = None,
+        run: WorkerMain = run_worker,
     ) -> None:
-        self._settings, self._clock, self._log = settings, clock, log
+        self._settings, self._clock, self._log, self._run = settings, clock, log, run
         self._metrics = metrics or NoMetrics()
         self._cameras: dict[str, Camera] = {}
         self._worker_of: dict[str, WorkerProcess] = {}
@@ -52,6 +62,7 @@ class Supervisor:
         wanted = {camera.id: camera for camera in cameras if camera.enabled}
         for camera_id, camera in list(self._cameras.items()):
             if camera_id not in wanted or how_read(wanted[camera_id]) != how_read(camera):
+                del self._cameras[camera_id]
                 self._leave(camera_id)
         for camera_id, camera in wanted.items():
             if camera_id not in self._cameras:
@@ -123,7 +134,7 @@ class Supervisor:
         return emptiest
 
     def _start(self, kind: WorkerKind) -> WorkerProcess:
-        worker = WorkerProcess(kind, self._settings, self._clock, self._on_report)
+        worker = WorkerProcess(kind, self._settings, self._clock, self._on_report, self._run)
         self._workers.append(worker)
         return worker
 

@@ -16,6 +16,7 @@ from ingest.cameras.worker import Add, Order, Remove, Report, Stop, run_worker
 from ingest.clock import NS_PER_S, Clock
 
 WorkerKind = Literal["video", "metadata", "alone"]
+WorkerMain = Callable[[Connection, IngestSettings, Danger], None]
 _SLOTS = 256
 
 
@@ -29,7 +30,12 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, kind: WorkerKind, settings: IngestSettings, clock: Clock, on_report: Callable[[Report], None]
+        self,
+        kind: WorkerKind,
+        settings: IngestSettings,
+        clock: Clock,
+        on_report: Callable[[Report], None],
+        run: WorkerMain = run_worker,
     ) -> None:
         self.kind, self.cameras = kind, dict[int, Camera]()
         self._settings, self._clock, self._on_report = settings, clock, on_report
@@ -37,7 +43,7 @@ class WorkerProcess:
         self.danger = Danger(context, _SLOTS)
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=run_worker, args=(theirs, settings, self.danger), name=f"ingest-{kind}", daemon=True
+            target=run, args=(theirs, settings, self.danger), name=f"ingest-{kind}", daemon=True
         )
         self._process.start()
         theirs.close()

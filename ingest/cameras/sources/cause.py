@@ -6,6 +6,8 @@ The text of PyAV's errors holds the URL with its password, so nothing of it is e
 
 from __future__ import annotations
 
+import errno
+
 import av.error
 
 from ingest.cameras.district import Camera
@@ -30,7 +32,7 @@ _CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
     (av.error.HTTPForbiddenError, "auth_failed", "403, this user may not see the stream"),
     (av.error.HTTPNotFoundError, "not_found", "404, no such stream"),
     (av.error.HTTPServerError, "refused", "a server error (5xx)"),
-    (av.error.HTTPError, "refused", "a refusal (4xx, 453 is no session free)"),
+    (av.error.HTTPClientError, "refused", "a refusal (4xx; 453 says that no session is free)"),
     (av.error.ConnectionRefusedError, "unreachable", "connection refused: nothing listens there"),
     (av.error.ExitError, "stalled", "nothing within the deadline"),
     (av.error.TimeoutError, "unreachable", "no connection within the deadline"),
@@ -51,9 +53,14 @@ def source_error(camera: Camera, cause: str, got: str, expected: str = "a video 
     return SourceError(camera.id, cause, expected=expected, got=got, mend=_MEND[cause])
 
 
-def opening_error(camera: Camera, error: BaseException) -> SourceError:
-    """Why the stream could not be opened. A camera that accepts and never answers is `unreachable`."""
-    if isinstance(error, av.error.ExitError):
+def opening_error(camera: Camera, error: BaseException, timed_out: bool) -> SourceError:
+    """
+    Why the stream could not be opened. A camera that accepts and never answers is `unreachable`.
+
+    Args:
+        timed_out: the deadline had passed; some of the library's errors then say that the data was invalid.
+    """
+    if isinstance(error, av.error.ExitError) or (timed_out and isinstance(error, av.error.InvalidDataError)):
         return source_error(camera, "unreachable", "no answer within the deadline")
     if isinstance(error, av.error.InvalidDataError):
         return source_error(camera, "no_video", "data that is no video stream")
@@ -62,6 +69,8 @@ def opening_error(camera: Camera, error: BaseException) -> SourceError:
 
 def reading_error(camera: Camera, error: BaseException) -> SourceError:
     """Why the stream ended."""
+    if isinstance(error, OSError) and error.errno == errno.EPROTONOSUPPORT:
+        return source_error(camera, "refused", "461, no transport over TCP")
     for kind, cause, got in _CAUSES:
         if isinstance(error, kind):
             return source_error(camera, cause, got)

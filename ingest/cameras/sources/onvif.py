@@ -14,6 +14,7 @@ from ingest.cameras.sources.assembly import Assembly
 from ingest.cameras.sources.cause import reading_error, source_error
 from ingest.cameras.sources.host import check_host
 from ingest.cameras.sources.stream import RTSP, open_container
+from ingest.errors import SourceError
 
 _OPTIONS = {**RTSP, "allowed_media_types": "data", "analyzeduration": "0", "probesize": "32"}
 
@@ -53,7 +54,14 @@ def open_metadata(camera: Camera, settings: IngestSettings) -> MetadataStream:
     silence_s = settings.metadata_silence_s_max
     options = {**_OPTIONS, "timeout": str(int(silence_s * 1e6))}
     address = address_of(camera, password_of(camera))
-    container = open_container(camera, address, options, settings.open_s_max, silence_s)
+    try:
+        container = open_container(camera, address, options, settings.open_s_max, silence_s)
+    except SourceError as error:
+        if error.cause != "refused":
+            raise
+        # With nothing to set up, PLAY is what the camera refuses.
+        got = "a refusal (4xx): it has no metadata track, or no session free"
+        raise source_error(camera, "refused", got, "a metadata track") from None
     if not container.streams.data:
         container.close()
         raise source_error(camera, "no_video", "no metadata track", "a metadata track")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -167,10 +168,12 @@ def open_container(
     Raises:
         SourceError: with its cause, and nothing of the library's own text in it.
     """
+    begun_s = time.monotonic()
     try:
         return av.open(address, options=options, timeout=(open_s_max, read_s_max))
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise opening_error(camera, error) from None
+        timed_out = time.monotonic() - begun_s >= 0.9 * min(open_s_max, read_s_max)
+        raise opening_error(camera, error, timed_out) from None
 
 
 def _ntp_ns(packet: VideoPacket) -> int | None:
