@@ -1,0 +1,119 @@
+"""What every detector is held to; add yours to the list, and this suite is for it."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.crowd import capacity, occupancy
+from detectors.detector import Condition, Detector, Moment
+from detectors.district_view import district_view
+from detectors.health import stream
+from detectors.registry import settings_of
+from ingest.cameras.district import District, district_of
+from ingest.schema.finding import Phase
+from ingest.schema.tick import Tick
+from tests.detectors.plaza import EXACT
+from tests.detectors.test_stage import QUICK, history, two_zones
+
+DETECTORS = [capacity.detector, stream.detector]
+every_detector = pytest.mark.parametrize("detector", DETECTORS, ids=lambda each: each.name)
+
+
+def frozen(value: object) -> object:
+    """The same value, its arrays closed to writing."""
+    if isinstance(value, np.ndarray):
+        value.flags.writeable = False
+    elif is_dataclass(value):
+        for field in fields(value):
+            frozen(getattr(value, field.name))
+    return value
+
+
+def run(detector: Detector, district: District, ticks: list[Tick]) -> tuple[object, object, list[Condition]]:
+    """Prepared, the last state, and all that was said; what is given to the detector cannot be written to."""
+    view = district_view(district, 0)
+    prepared = detector.prepare(settings_of(detector, QUICK.detectors.get(detector.name, {})), view)
+    seeing = occupancy.prepare(EXACT, view)
+    seen, state, at_ns, said = occupancy.initial(seeing), detector.initial(prepared), None, []
+    for tick in ticks:
+        if at_ns is not None and tick.ends_at_ns <= at_ns:
+            continue
+        rows = view.camera_rows(tick.camera)
+        before, seen = seen, occupancy.observe(seeing, seen, tick, rows, tick.ends_at_ns)
+        elapsed_ns = 0 if at_ns is None else tick.ends_at_ns - at_ns
+        at_ns = tick.ends_at_ns
+        moment = Moment(at_ns, elapsed_ns, 2_000_000_000, rows, occupancy.measure(seeing, before, seen, at_ns))
+        state, conditions = detector.step(prepared, frozen(state), frozen(moment), frozen(tick))
+        said += conditions
+    return prepared, state, said
+
+
+@every_detector
+def test_it_says_who_it_is_and_what_it_reads(detector):
+    assert detector.name and detector.version >= 1
+    assert set(detector.reads) <= set(Tick.__slots__[4:])
+    assert settings_of(detector, {}) is not None
+
+
+@every_detector
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=15, deadline=None)
+def test_it_changes_nothing_that_it_was_given_and_says_the_same_again(detector, seed):
+    first, second = (run(detector, two_zones(), history(seed)) for _ in range(2))
+    assert first[2] == second[2]
+    assert detector.save(*first[:2]) == detector.save(*second[:2])
+
+
+@every_detector
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=15, deadline=None)
+def test_its_saved_state_is_canonical_and_comes_back_whole(detector, seed):
+    prepared, state, _ = run(detector, two_zones(), history(seed))
+    saved = detector.save(prepared, state)
+    assert detector.save(prepared, detector.restore(prepared, saved)) == saved
+
+
+@every_detector
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=15, deadline=None)
+def test_a_changed_district_keeps_what_it_can_of_the_state(detector, seed):
+    prepared, state, _ = run(detector, two_zones(), history(seed))
+    saved = detector.save(prepared, state)
+    smaller = district_of(two_zones().cameras[1:], two_zones().zones[1:])
+    other, _, _ = run(detector, smaller, [])
+    cut = detector.save(other, detector.restore(other, saved))
+    # Through the smaller district and back, what was in both is as it was: saving it again is the same.
+    assert detector.save(other, detector.restore(other, cut)) == cut
+
+
+@every_detector
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=15, deadline=None)
+def test_what_it_says_can_be_written_as_json_and_is_about_the_district(detector, seed):
+    district = two_zones()
+    subjects = {each.id for each in (*district.cameras, *district.zones)}
+    for each in run(detector, district, history(seed))[2]:
+        assert each.subject in subjects
+        assert each.ends in (None, Phase.CLEARED, Phase.UNKNOWN)
+        assert each.onset_at_ns <= each.observed_at_ns
+        assert each.place.radius_m > 0
+        numbers = [each.value, each.low, each.high, *each.detail.values(), *each.thresholds.values()]
+        assert all(number is None or np.isfinite(number) for number in numbers)
+        assert msgspec.json.encode(dict(each.detail))
+
+
+@every_detector
+def test_a_district_of_nothing_and_a_tick_of_nothing_are_no_trouble(detector):
+    nothing = history(1)[0]
+    empty = replace(
+        nothing, **{name: getattr(nothing, name)[:0] for name in Tick.__slots__[4:] if name != "object_start"}
+    )
+    empty = replace(empty, object_start=np.zeros(1, np.int64))
+    for district in (district_of([], []), district_of(two_zones().cameras, []), district_of([], two_zones().zones)):
+        assert run(detector, district, [empty, *history(2, 5)[2:]])[2] is not None
