@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import numpy as np
@@ -18,10 +22,22 @@ from detectors.registry import settings_of
 from ingest.cameras.district import District, district_of
 from ingest.schema.finding import Phase
 from ingest.schema.tick import Tick
-from tests.detectors.plaza import EXACT
+from tests.detectors.plaza import EXACT, tick
 from tests.detectors.test_stage import QUICK, history, two_zones
 
-DETECTORS = [capacity.detector, stream.detector]
+PAGE = Path(__file__).parents[2] / "docs/detectors.md"
+
+
+def published_example() -> Detector:
+    """The detector of the page that tells how to write one."""
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    module = ModuleType("my_package")
+    sys.modules[module.__name__] = module  # a dataclass looks up its module
+    exec(compile(code, str(PAGE), "exec"), module.__dict__)
+    return module.detector
+
+
+DETECTORS = [capacity.detector, stream.detector, published_example()]
 every_detector = pytest.mark.parametrize("detector", DETECTORS, ids=lambda each: each.name)
 
 
@@ -41,15 +57,15 @@ def run(detector: Detector, district: District, ticks: list[Tick]) -> tuple[obje
     prepared = detector.prepare(settings_of(detector, QUICK.detectors.get(detector.name, {})), view)
     seeing = occupancy.prepare(EXACT, view)
     seen, state, at_ns, said = occupancy.initial(seeing), detector.initial(prepared), None, []
-    for tick in ticks:
-        if at_ns is not None and tick.ends_at_ns <= at_ns:
+    for each in ticks:
+        if at_ns is not None and each.ends_at_ns <= at_ns:
             continue
-        rows = view.camera_rows(tick.camera)
-        before, seen = seen, occupancy.observe(seeing, seen, tick, rows, tick.ends_at_ns)
-        elapsed_ns = 0 if at_ns is None else tick.ends_at_ns - at_ns
-        at_ns = tick.ends_at_ns
+        rows = view.camera_rows(each.camera)
+        before, seen = seen, occupancy.observe(seeing, seen, each, rows, each.ends_at_ns)
+        elapsed_ns = 0 if at_ns is None else each.ends_at_ns - at_ns
+        at_ns = each.ends_at_ns
         moment = Moment(at_ns, elapsed_ns, 2_000_000_000, rows, occupancy.measure(seeing, before, seen, at_ns))
-        state, conditions = detector.step(prepared, frozen(state), frozen(moment), frozen(tick))
+        state, conditions = detector.step(prepared, frozen(state), frozen(moment), frozen(each))
         said += conditions
     return prepared, state, said
 
@@ -117,3 +133,19 @@ def test_a_district_of_nothing_and_a_tick_of_nothing_are_no_trouble(detector):
     empty = replace(empty, object_start=np.zeros(1, np.int64))
     for district in (district_of([], []), district_of(two_zones().cameras, []), district_of([], two_zones().zones)):
         assert run(detector, district, [empty, *history(2, 5)[2:]])[2] is not None
+
+
+def test_the_published_example_finds_what_it_says():
+    dim = published_example()
+    ticks = [dimmed(each, 10.0 if index >= 3 else 90.0) for index, each in enumerate(quiet(100))]
+    _, _, said = run(dim, two_zones(), ticks)
+    assert {each.subject for each in said} == {"west"}
+    assert all(each.ends is None and each.onset_at_ns == ticks[3].ends_at_ns for each in said)
+
+
+def quiet(count: int) -> list[Tick]:
+    return [tick(at / 2, {7: 0}, period_s=0.5) for at in range(1, count + 1)]
+
+
+def dimmed(given_tick: Tick, brightness: float) -> Tick:
+    return replace(given_tick, brightness=np.full(given_tick.frames, brightness, np.float32))
