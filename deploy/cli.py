@@ -27,7 +27,8 @@ class _Group(click.Group):
         except SettingsFaults as error:
             for fault in error.faults:
                 click.echo(str(fault), err=True)
-            click.echo(f"{len(error.faults)} faults; nothing was changed.", err=True)
+            if len(error.faults) > 1:
+                click.echo(f"{len(error.faults)} faults; nothing was changed.", err=True)
             sys.exit(EXIT_WRONG)
         except SettingsError as error:
             click.echo(str(error), err=True)
@@ -284,6 +285,25 @@ def schemas_write(folder: Path) -> None:
 
     for path in write(folder):
         click.echo(str(path))
+
+
+@main.group("settings")
+def settings_group() -> None:
+    """The page of all settings."""
+
+
+@settings_group.command("write")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default=Path("docs/settings.md"))
+def settings_write(file: Path) -> None:
+    """Write every key with its default and meaning.
+
+    Example:  drumtower settings write docs/settings.md
+    """
+    from deploy.settings_reference import page
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page(), "utf-8")
+    click.echo(str(file))
 
 
 def _import(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
+from ingest.errors import DrumtowerError
+
 Run = Callable[[threading.Event], None]
 
 
@@ -78,6 +80,8 @@ class RoleThreads:
         except Exception as error:
             self.failure = self.failure or error
             self._health.say(role.name, f"{type(error).__name__}: {error}")
-            log.error("role.failed", exc_info=error)
+            # What a person can mend is one line; what nobody foresaw is a traceback.
+            known = isinstance(error, DrumtowerError)
+            log.error("role.failed", reason=str(error), exc_info=None if known else error)
         finally:
             self.stop.set()

@@ -5,12 +5,10 @@ data.
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -19,6 +17,7 @@ from detectors.settings import DetectSettings, PerceiveSettings
 from ingest.bus.kafka_settings import KafkaSettings
 from ingest.cameras.settings import IngestSettings
 from ingest.errors import SettingsError
+from ingest.settings import converted
 
 
 class BusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,7 +78,7 @@ def load_settings(path: Path | None) -> Settings:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(path.name, expected="TOML", got=str(error), mend="Mend the line.") from error
-    settings = _decoded(path.name, raw)
+    settings = converted(f"{path.name}: ", raw, Settings)
     _check(path.name, settings)
     return settings
 
@@ -108,46 +107,6 @@ def read_secret(file: str | None, env: str | None = None) -> str | None:
             )
         return os.environ[env]
     return None
-
-
-def _decoded(name: str, raw: dict[str, Any]) -> Settings:
-    try:
-        return msgspec.convert(raw, Settings)
-    except msgspec.ValidationError as error:
-        raise _fault(name, raw, str(error)) from error
-
-
-def _fault(name: str, raw: dict[str, Any], text: str) -> SettingsError:
-    """msgspec's message as ours, with the whole key and the mend."""
-    what, _, where = text.partition(" - at `")
-    key = where.rstrip("`").removeprefix("$").removeprefix(".")
-    if unknown := re.fullmatch(r"Object contains unknown field `(.+)`", what):
-        field = unknown[1]
-        known = _known_keys(key)
-        near = difflib.get_close_matches(field, known, 1)
-        mend = f"Did you mean {near[0]!r}?" if near else "Remove it."
-        return SettingsError(
-            f"{name}: {key + '.' if key else ''}{field}",
-            expected="one of " + ", ".join(sorted(known)) if known else "a known key",
-            got=f"the unknown key {field!r}",
-            mend=mend,
-        )
-    given: Any = raw
-    for part in re.findall(r"[^.\[\]]+", key):
-        given = given.get(part) if isinstance(given, dict) else given[int(part)] if part.isdigit() else None
-    expected = what.removeprefix("Expected ").split(", got")[0].strip("`")
-    quoted = isinstance(given, str) and any(kind in expected for kind in ("int", "float"))
-    mend = "Remove the quotes." if quoted else "Mend the value; docs/settings.md has every key."
-    return SettingsError(f"{name}: {key}", expected=expected, got=repr(given), mend=mend)
-
-
-def _known_keys(key: str) -> list[str]:
-    kind: Any = Settings
-    for part in filter(None, key.split(".")):
-        kind = next((field.type for field in msgspec.structs.fields(kind) if field.name == part), None)
-        if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
-            return []
-    return [field.encode_name for field in msgspec.structs.fields(kind)]
 
 
 def _check(name: str, settings: Settings) -> None:

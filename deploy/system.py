@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -100,9 +101,8 @@ def data_folder(settings: Settings) -> Path:
     folder = Path(settings.data)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.write_bytes(b"drumtower")
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"drumtower")
     except OSError as error:
         full = error.errno == errno.ENOSPC
         raise SettingsError(
