@@ -113,6 +113,9 @@ class Occupancy:
 def prepare(settings: OccupancySettings, district: DistrictView) -> Prepared:
     views = district.views
     seen_area_m2 = np.array([view.seen_area_m2 for view in views], np.float64)
+    # A zone that is cut by nothing is seen whole, to the last bit: at capacity is at capacity.
+    whole_m2 = district.area_m2[district.view_zone]
+    seen_area_m2 = np.where(np.abs(seen_area_m2 - whole_m2) <= 1e-6 * whole_m2, whole_m2, seen_area_m2)
     noise_m = np.array([view.noise_m for view in views], np.float64)
     # A side of sqrt(area) is uncertain by sqrt 2 noise, the area twice as much, relatively; whole pictures are not cut.
     error = np.where(np.isfinite(noise_m), 2.0 * np.sqrt(2.0) * noise_m / np.sqrt(seen_area_m2), 0.0)

@@ -212,3 +212,12 @@ def test_foreground_does_not_make_old_boxes_new():
     ticks = [tick(1.0, {7: 12}, producer="perceive", brightness=np.nan, captured_s=1.0)]
     ticks += [tick(1.0 + step, {7: None}, grid={7: 9}, captured_s=1.0 + step) for step in range(1, 9)]
     assert after(plaza(), ticks).observed_at_ns[0] == ns(1.0)
+
+
+@given(st.integers(1, 200), st.floats(0.1, 6.0))
+def test_a_zone_that_is_seen_whole_is_counted_to_the_last_bit(persons, slant):
+    corners = square(-9, -8, 7, 9)
+    slanted = (corners[0], corners[1], (corners[2][0] - slant * 1e-5, corners[2][1]), corners[3])
+    district = district_of([camera(calibrated=True)], [zone(capacity=persons, polygon=slanted)])
+    found = after(district, [tick(1.0, {7: boxes_at(np.zeros((persons, 2)))})])
+    assert found.persons[0] == persons and found.use[0] == 1.0 and found.seen_share[0] == 1.0
