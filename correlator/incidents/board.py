@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from correlator.incidents.changes import Changes, History
-from correlator.incidents.condition import LEVELS, Condition, rank_of
+from correlator.incidents.condition import LEVELS, Condition
 from correlator.incidents.incident import Incident, view_of
 from correlator.incidents.neighbours import Neighbours
 from correlator.incidents.settings import CorrelateSettings
+from correlator.incidents.tally import Tally
 from ingest.schema.alert import Alert, IncidentView
 from ingest.schema.finding import Level
 
@@ -49,6 +50,7 @@ class Board:
         self.home: dict[str, str] = {}  # condition -> incident
         self.neighbours = Neighbours(settings)
         self._members: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._tallies: defaultdict[str, Tally] = defaultdict(Tally)
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
         self._touched = _Touched()
         self.add(opened)
@@ -62,6 +64,7 @@ class Board:
                 self.conditions[condition.id] = condition
                 self.home[condition.id] = incident
                 self._members[incident][condition.id] = None
+                self._tallies[incident].put(None, condition)
                 self.neighbours.put(condition)
         for finding, condition_id in opened.findings:
             if self.home.get(condition_id) in fresh:
@@ -69,6 +72,9 @@ class Board:
 
     def members(self, incident: str) -> Sequence[Condition]:
         return [self.conditions[condition] for condition in self._members[incident]]
+
+    def tally(self, incident: str) -> Tally:
+        return self._tallies[incident]
 
     def view(self, incident: str) -> IncidentView:
         return view_of(self.settings, self.incidents[incident], self.members(incident))
@@ -78,7 +84,7 @@ class Board:
         counts = dict.fromkeys((level.value for level in Level), 0)
         for name, incident in self.incidents.items():
             if incident.state != "closed":
-                counts[LEVELS[rank_of(self.members(name))].value] += 1
+                counts[LEVELS[self.tally(name).rank].value] += 1
         return counts
 
     def is_seen(self, condition: str, finding: str) -> bool:
@@ -92,6 +98,7 @@ class Board:
         before = self.home.get(condition.id)
         if before is not None and before != incident:
             self._members[before].pop(condition.id, None)
+        self._tallies[incident].put(self.conditions[condition.id] if before == incident else None, condition)
         self.conditions[condition.id] = condition
         self.home[condition.id] = incident
         self._members[incident][condition.id] = None
@@ -109,7 +116,7 @@ class Board:
             return
         for condition in list(self._members[gone]):
             self.put_condition(self.conditions[condition], heir.id)
-        del self._members[gone]
+        del self._members[gone], self._tallies[gone]
         self.incidents.pop(gone, None)
         self._touched.incidents.pop(gone, None)
         self._touched.merged.append((gone, heir.id))
@@ -141,4 +148,5 @@ class Board:
                 self.neighbours.drop(self.conditions.pop(condition))
                 self.home.pop(condition, None)
                 self._seen.pop(condition, None)
+            self._tallies.pop(name, None)
             self.incidents.pop(name, None)

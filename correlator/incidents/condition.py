@@ -24,7 +24,7 @@ _ORDER = {Phase.RAISED: 0, Phase.UPDATED: 1, Phase.UNKNOWN: 2, Phase.CLEARED: 3}
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     family: str
-    cause: str
+    causes: tuple[str, ...]
     places: tuple[Place, ...]  # everywhere it was, on the raster, sorted
     zones: tuple[str, ...]
     cameras: tuple[str, ...]
@@ -90,7 +90,7 @@ def condition_of(settings: CorrelateSettings, finding: Finding, partition: int, 
     return Condition(
         id=data.condition,
         family=family_of(settings, data),
-        cause=cause_of(settings, data),
+        causes=(cause_of(settings, data),),
         places=(rastered(data.place),),
         zones=() if data.zone is None else (data.zone,),
         cameras=tuple(sorted(set(data.cameras))),
@@ -118,7 +118,7 @@ def folded(one: Condition, other: Condition) -> Condition:
     return Condition(
         id=one.id,
         family=min(one.family, other.family),
-        cause=min(one.cause, other.cause),
+        causes=_union(one.causes, other.causes),
         places=_union(one.places, other.places, key=lambda place: (place.lon, place.lat, place.radius_m)),
         zones=_union(one.zones, other.zones),
         cameras=_union(one.cameras, other.cameras),
@@ -149,8 +149,13 @@ def _union(one: tuple, other: tuple, key=None) -> tuple:  # type: ignore
 
 def status_of(conditions: Iterable[Condition]) -> str:
     """Active while one of them is; then unknown where the end of one was not observed: that is never clear."""
-    found = {condition.status for condition in conditions}
-    return ACTIVE if ACTIVE in found else UNKNOWN if UNKNOWN in found else CLEARED
+    return together(condition.status for condition in conditions) or CLEARED
+
+
+def together(statuses: Iterable[str]) -> str | None:
+    """One status for several; None for none."""
+    found = set(statuses)
+    return ACTIVE if ACTIVE in found else UNKNOWN if UNKNOWN in found else CLEARED if found else None
 
 
 def rank_of(conditions: Iterable[Condition]) -> int:

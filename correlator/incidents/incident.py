@@ -52,11 +52,6 @@ def lead_of(conditions: Sequence[Condition]) -> Condition:
     return min(conditions, key=lambda one: (-one.peak, one.onset_ns, one.id))
 
 
-def root_of(conditions: Sequence[Condition]) -> Condition:
-    """The earliest condition, which the incident's id comes from."""
-    return min(conditions, key=lambda one: (one.onset_ns, one.id))
-
-
 def view_of(settings: CorrelateSettings, incident: Incident, conditions: Sequence[Condition]) -> IncidentView:
     """The incident as people see it. A duration is never reckoned against now: an end is the last observation."""
     lead, status = lead_of(conditions), status_of(conditions)

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from correlator.incidents.board import Board
 from correlator.incidents.changes import History
-from correlator.incidents.condition import ACTIVE, Condition, condition_of, folded, status_of
-from correlator.incidents.incident import Incident, root_of
+from correlator.incidents.condition import ACTIVE, Condition, condition_of, folded, together
+from correlator.incidents.incident import Incident
 from correlator.incidents.lifecycle import CORRELATE, joined, reopened
 from correlator.incidents.neighbours import is_near, is_together
 from correlator.incidents.notices import tell
@@ -36,8 +36,7 @@ def take(board: Board, finding: Finding, partition: int, appended_at_ns: int, no
     known = board.conditions.get(alone.id)
     condition = alone if known is None else folded(known, alone)
     homes = _homes(board, condition)
-    told = [each for home in homes if board.incidents[home].recorded_rank for each in board.members(home)]
-    before = status_of(told) if told else None
+    before = together(board.tally(home).status for home in homes if board.incidents[home].recorded_rank)
     board.put_condition(condition, board.home.get(condition.id, homes[0]))
     name, gone = _join(board, homes, condition)
     tell(board, name, before, gone, alone, now_ns)
@@ -112,11 +111,11 @@ def _join(board: Board, homes: list[str], condition: Condition) -> tuple[str, li
     """Make one incident of `homes`, under the id of the earliest condition; and those whose id is gone."""
     if len(homes) == 1 and board.incidents[homes[0]].state == "closed":
         return homes[0], []
-    root = root_of([each for home in homes for each in board.members(home)])
-    identity = incident_id(root.id)
+    _, root = min(board.tally(home).root for home in homes)
+    identity = incident_id(root)
     if homes == [identity]:
         return identity, []
-    first = board.home[root.id]
+    first = board.home[root]
     heir = board.incidents[first]
     if len(homes) == 1:
         aliases = tuple(sorted({*heir.aliases, heir.id} - {identity}))

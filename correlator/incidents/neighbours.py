@@ -17,7 +17,7 @@ def is_loss(condition: Condition) -> bool:
 def is_near(settings: CorrelateSettings, one: Condition, other: Condition) -> bool:
     """Whether two conditions of one family are at one place: the same zone or cause, or circles within the gap."""
     if is_loss(one):
-        if one.cause == other.cause:
+        if not set(one.causes).isdisjoint(other.causes):
             return True
         gap_m = settings.loss_gap_m
     else:
@@ -73,7 +73,7 @@ class Neighbours:
     def _keys_of(self, condition: Condition) -> tuple[frozenset[Hashable], bool]:
         loss = is_loss(condition)
         margin_m = (self._settings.loss_gap_m if loss else self._settings.gap_m) / 2
-        keys: set[Hashable] = {("cause", condition.family, condition.cause)} if loss else set()
+        keys: set[Hashable] = {("cause", condition.family, cause) for cause in condition.causes} if loss else set()
         if not loss:
             keys |= {("zone", condition.family, zone) for zone in condition.zones}
         wide = False

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from correlator.incidents.board import Board
 from correlator.incidents.changes import History, alert_of
-from correlator.incidents.condition import ACTIVE, Condition, rank_of, status_of
+from correlator.incidents.condition import ACTIVE, Condition
 from correlator.incidents.incident import Incident
 from correlator.incidents.lifecycle import CORRELATE
 from correlator.incidents.settings import ns
@@ -29,8 +29,8 @@ def tell(
         now_ns: wall time; what was detected long before is recorded, not shouted, until a fresh finding says that it
             is still so. Whoever was told the beginning is told the rest.
     """
-    settings, incident, members = board.settings, board.incidents[name], board.members(name)
-    status, rank, at_ns = status_of(members), rank_of(members), finding.latest_ns
+    settings, incident, tally = board.settings, board.incidents[name], board.tally(name)
+    status, rank, at_ns = tally.status, tally.rank, finding.latest_ns
     late = now_ns - at_ns > ns(settings.late_s)
     incident = replace(incident, version=incident.version + 1, changed_ns=max(incident.changed_ns, at_ns))
     if incident.state == "closed":

@@ -7,7 +7,7 @@ from collections.abc import Callable, Set
 from msgspec.structs import replace
 
 from correlator.incidents.board import Board
-from correlator.incidents.condition import ACTIVE, rank_of, status_of
+from correlator.incidents.condition import ACTIVE
 from correlator.incidents.incident import Incident
 from correlator.incidents.lifecycle import CORRELATE, to_state
 from correlator.incidents.notices import Notice, speak
@@ -43,7 +43,7 @@ def tick(board: Board, now_ns: int, clock_ns: Elapsed, heard_ns: Elapsed, caught
 def _silence(board: Board, name: str, now_ns: int, heard_ns: Elapsed, caught_up: Set[int]) -> None:
     """Conditions that nobody speaks of any more are unknown, since they were last observed; never clear."""
     settings, lapsed = board.settings, []
-    before = status_of(board.members(name))
+    before = board.tally(name).status
     for condition in board.members(name):
         silent = condition.status == ACTIVE and condition.partition in caught_up
         if silent and heard_ns(condition.id) - condition.heard_ns > ns(settings.silent_s):
@@ -52,7 +52,7 @@ def _silence(board: Board, name: str, now_ns: int, heard_ns: Elapsed, caught_up:
     if not lapsed:
         return
     incident = board.incidents[name]
-    ended = status_of(board.members(name)) != ACTIVE
+    ended = board.tally(name).status != ACTIVE
     settled_ns = incident.settled_ns if not ended or incident.settled_ns is not None else now_ns
     board.put_incident(
         replace(
@@ -97,7 +97,7 @@ def _close(board: Board, name: str, now_ns: int) -> None:
     wait_s = settings.unseen_close_s if incident.state == "open" else settings.close_s
     if now_ns - incident.settled_ns < ns(wait_s):
         return
-    closed = to_state(incident, "closed", CORRELATE, now_ns, rank_of(board.members(name)))
+    closed = to_state(incident, "closed", CORRELATE, now_ns, board.tally(name).rank)
     board.put_incident(closed)
     speak(board, name, [("closed", ("auto", incident.episode))], now_ns)
 

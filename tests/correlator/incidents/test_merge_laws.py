@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from correlator.incidents.condition import Condition, condition_of, folded
+from correlator.incidents.condition import Condition, condition_of, folded, rank_of, status_of
 from correlator.incidents.merge import incident_id
 from correlator.incidents.neighbours import is_near, is_together
 from correlator.incidents.settings import CorrelateSettings, ns
@@ -87,6 +87,10 @@ def test_an_incident_is_a_connected_component_with_the_id_of_its_earliest_condit
         first = min(members, key=lambda each: (each.onset_ns, each.id))
         expected[incident_id(first.id)] = {each.id for each in members}
     assert {name: {each.id for each in board.members(name)} for name in board.incidents} == expected
+    for name in board.incidents:
+        tally, members = board.tally(name), board.members(name)
+        assert (tally.status, tally.rank) == (status_of(members), rank_of(members))
+        assert tally.root == min((each.onset_ns, each.id) for each in members)
 
 
 @given(_findings(), st.data())
