@@ -28,7 +28,7 @@ class _Group(click.Group):
             for fault in error.faults:
                 click.echo(str(fault), err=True)
             if len(error.faults) > 1:
-                click.echo(f"{len(error.faults)} faults; nothing was changed.", err=True)
+                click.echo(f"{len(error.faults)} faults.", err=True)
             sys.exit(EXIT_WRONG)
         except SettingsError as error:
             click.echo(str(error), err=True)
@@ -161,15 +161,12 @@ def topics_create(settings_path: Path | None, data: Path | None, partitions: int
 
     Example:  drumtower topics create --partitions 64 --settings drumtower.toml
     """
-    from deploy.system import STAGES, data_folder, open_bus
-    from ingest.bus.topics import topic_specs
+    from deploy.system import create_topics
 
     settings = load(settings_path, data)
     if partitions is not None:
         settings = msgspec.structs.replace(settings, bus=msgspec.structs.replace(settings.bus, partitions=partitions))
-    data_folder(settings)
-    bus = open_bus(settings)
-    bus.create_topics(topic_specs(settings.bus.partitions, STAGES))
+    bus = create_topics(settings)
     for name, count in sorted(bus.partition_counts().items()):
         if name.startswith("dt."):
             click.echo(f"{name}\t{count}")

@@ -116,22 +116,38 @@ def data_folder(settings: Settings) -> Path:
 
 def open_bus(settings: Settings) -> Bus:
     """
-    The bus, with its topics: a file makes its own, Kafka's are made by `drumtower topics create`.
+    The bus, with its topics: a file makes its own, Kafka's are made by `create_topics`.
 
     Raises:
         SettingsError: a topic is missing, or has another partition count than the settings.
     """
+    if settings.bus.kind == "embedded":
+        return create_topics(settings)
+    bus = _open_bare_bus(settings)
+    check_topics(bus, settings.bus.partitions)
+    return bus
+
+
+def create_topics(settings: Settings) -> Bus:
+    """
+    The bus, after the topics that were missing have been made.
+
+    Raises:
+        SettingsError: a topic is there with another partition count.
+    """
+    bus = _open_bare_bus(settings)
+    bus.create_topics(topic_specs(settings.bus.partitions, STAGES))
+    return bus
+
+
+def _open_bare_bus(settings: Settings) -> Bus:
     if settings.bus.kind == "kafka":
         from ingest.bus.kafka import open_kafka  # only a district on Kafka pays for its import
 
-        bus: Bus = open_kafka(settings.bus.kafka)
-        check_topics(bus, settings.bus.partitions)
-        return bus
+        return open_kafka(settings.bus.kafka)
     from ingest.bus.embedded import EmbeddedBus
 
-    bus = EmbeddedBus(data_folder(settings) / "bus.sqlite")
-    bus.create_topics(topic_specs(settings.bus.partitions, STAGES))
-    return bus
+    return EmbeddedBus(data_folder(settings) / "bus.sqlite")
 
 
 def check_topics(bus: Bus, partitions: int) -> None:
