@@ -32,6 +32,9 @@ class Subject(Protocol):
 
     def look(self, job: Job) -> None: ...
 
+    def failed(self, error: Exception) -> None:
+        """Its stream set off something that nobody foresaw."""
+
 
 class Analyst:
     """`beat_ns` grows while it is not stuck in a decoder."""
@@ -74,6 +77,10 @@ class Analyst:
             job = subject.next_job()
             if job is not None:
                 self._danger.decoding(subject.slot)
-                subject.look(job)
+                try:
+                    subject.look(job)
+                # The runner of all cameras here: one of them must not stop the others.
+                except Exception as error:
+                    subject.failed(error)
                 self._danger.decoding(NOBODY)
                 self.call(subject)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
+from dataclasses import replace
 
 from ingest.cameras.observation import Observation
+
+PICTURES_MAX = 200  # observations that wait; more of them come without their pictures
 
 
 class Outbox:
@@ -19,6 +22,9 @@ class Outbox:
 
     def put(self, observation: Observation) -> None:
         with self._ready:
+            if observation.jpeg is not None and len(self._observations) >= PICTURES_MAX:
+                observation = replace(observation, jpeg=None)
+                self._counts["frames_dropped", "picture"] += 1
             self._observations.append(observation)
             self._counts["frames_read", ""] += 1
             if len(self._observations) > self._observations_max:

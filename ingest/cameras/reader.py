@@ -31,6 +31,9 @@ STATE_OF: dict[str, StreamState] = {
 }
 
 
+_RESOLVE_S_MAX = 120.0  # a dead name server takes its time, and cannot be hurried
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """What a worker says of a camera's stream."""
@@ -96,7 +99,7 @@ class Reader:
 
     def opened(self, opens: Callable[[], object]) -> object:
         """The result of `opens`, with the worker knowing who to suspect if it dies in it."""
-        self.deadline(self.settings.open_s_max * 2)
+        self.deadline(self.settings.open_s_max * 2 + _RESOLVE_S_MAX)
         self.danger.opening(self.slot, True)
         try:
             return opens()

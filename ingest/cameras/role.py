@@ -34,6 +34,7 @@ from ingest.stages.runner import StageLog
 
 PRODUCER = "ingest"
 _NS_PER_MS = 1_000_000
+_JOIN_AGAIN_S = 2.0
 _LOOKS = 4  # at the registry and the workers, in each interval
 
 
@@ -64,7 +65,9 @@ class IngestRole:
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set; then every camera's session is closed."""
         settings = self._settings
-        follower = Follower(self._bus, self._member, self._log)
+        follower = self._joined(stop)
+        if follower is None:
+            return
         sender = Sender(self._bus, settings.ticks_pending_max, settings.flush_s_max, self._metrics, self._log)
         supervisor = Supervisor(settings, self._clock, self._metrics, self._log)
         ticker = Ticker(PRODUCER, settings.tick_ms * _NS_PER_MS)
@@ -93,6 +96,16 @@ class IngestRole:
                 follower.close()
             except BusError as error:
                 self._log.warning("bus.close_failed", stage=PRODUCER, reason=str(error))
+
+    def _joined(self, stop: threading.Event) -> Follower | None:
+        """The membership, as soon as the bus is there."""
+        while not stop.is_set():
+            try:
+                return Follower(self._bus, self._member, self._log)
+            except BusRetryable as error:
+                self._log.warning("registry.unreachable", reason=str(error))
+                stop.wait(_JOIN_AGAIN_S)
+        return None
 
     def _poll(self, follower: Follower) -> None:
         try:

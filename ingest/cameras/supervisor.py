@@ -12,10 +12,12 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from ingest.cameras.district import Camera
 from ingest.cameras.measures import IngestMetrics, NoMetrics
 from ingest.cameras.observation import Observation
+from ingest.cameras.outbox import PICTURES_MAX
 from ingest.cameras.reader import Status
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.cause import source_error
@@ -28,6 +30,18 @@ from ingest.stages.runner import StageLog
 
 _SUSPECTS_MAX = 4  # more of them say nothing
 _STOP_S = 5.0
+_SLEPT_NS = 5 * NS_PER_S  # between two calls of `tend`
+_YOUNG_NS = 10 * NS_PER_S
+_REST_S_MIN, _REST_S_MAX = 0.25, 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Restart:
+    """Cameras of a dead worker, and when they start again (monotonic)."""
+
+    due_ns: int
+    kind: WorkerKind
+    cameras: list[Camera]
 
 
 class Supervisor:
@@ -53,6 +67,10 @@ class Supervisor:
         self._workers: list[WorkerProcess] = []
         self._crashes: dict[str, int] = {}
         self._released_ns: dict[str, int] = {}  # quarantined until, monotonic
+        self._leaving: list[tuple[WorkerProcess, int]] = []  # and until when
+        self._restarts: list[_Restart] = []
+        self._rest_s = _REST_S_MIN
+        self._tended_ns = clock.monotonic_ns()
         self._inbox: deque[Observation] = deque()
         self._statuses: dict[str, Status] = {}
         self._lock = threading.Lock()
@@ -71,15 +89,28 @@ class Supervisor:
         self._cameras = wanted
 
     def tend(self) -> None:
-        """Bury the dead, kill the hung, release the quarantined."""
+        """Bury the dead, kill the hung, start what has rested, release the quarantined."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._tended_ns > _SLEPT_NS:
+            for worker in self._workers:
+                worker.forgive()
+        self._tended_ns = now_ns
         for worker in list(self._workers):
             if worker.exit_code is None and worker.is_silent():
                 worker.kill()
             if worker.exit_code is not None:
                 self._bury(worker)
-            elif not worker.cameras and worker.kind == "alone":
-                self._dismiss(worker)
-        now_ns = self._clock.monotonic_ns()
+            elif not worker.cameras:
+                self._workers.remove(worker)
+                worker.stop()
+                self._leaving.append((worker, now_ns + int(_STOP_S * NS_PER_S)))
+        for worker, until_ns in list(self._leaving):
+            if worker.exit_code is not None or now_ns > until_ns:
+                worker.wait(0.0)
+                self._leaving.remove((worker, until_ns))
+        for restart in [one for one in self._restarts if one.due_ns <= now_ns]:
+            self._restarts.remove(restart)
+            self._restart(restart)
         for camera_id in [name for name, until_ns in self._released_ns.items() if until_ns <= now_ns]:
             del self._released_ns[camera_id]
             self._crashes[camera_id] = self._settings.crashes_max - 1  # one more chance
@@ -109,6 +140,8 @@ class Supervisor:
         """Close every session and end all workers; returns when they are gone."""
         for worker in self._workers:
             worker.stop()
+        self._workers += [worker for worker, _ in self._leaving]
+        self._leaving.clear()
         until_ns = self._clock.monotonic_ns() + int(_STOP_S * NS_PER_S)
         for worker in self._workers:
             worker.wait((until_ns - self._clock.monotonic_ns()) / NS_PER_S)
@@ -147,11 +180,6 @@ class Supervisor:
         with self._lock:
             self._statuses.pop(camera_id, None)
 
-    def _dismiss(self, worker: WorkerProcess) -> None:
-        worker.stop()
-        worker.wait(_STOP_S)
-        self._workers.remove(worker)
-
     def _bury(self, worker: WorkerProcess) -> None:
         """Charge who brought it down, and start the rest again elsewhere."""
         self._workers.remove(worker)
@@ -163,27 +191,46 @@ class Supervisor:
         if self._log is not None:
             names = [camera.id for camera in suspects[:_SUSPECTS_MAX]]
             self._log.warning("worker.died", exit_code=worker.exit_code, cameras=len(cameras), suspects=names)
+        for camera in cameras:
+            self._worker_of.pop(camera.id, None)
+        due_ns = self._rested_ns(worker)
         if innocent:
-            self._place(cameras, self._start(worker.kind) if cameras else None)
+            self._restarts.append(_Restart(due_ns, worker.kind, cameras))
             return
         known = suspects if len(suspects) <= _SUSPECTS_MAX else []
         rest = [camera for camera in cameras if camera not in known]
         for camera in known:
-            self._charge(camera)
-        if known or len(rest) < 2:
-            self._place(rest, self._start(worker.kind) if rest else None)
-            return
-        half = len(rest) // 2
-        for group in (rest[:half], rest[half:]):
-            self._place(group, self._start(worker.kind))
+            self._charge(camera, due_ns)
+        half = len(rest) if known else len(rest) // 2
+        self._restarts += [_Restart(due_ns, worker.kind, group) for group in (rest[:half], rest[half:]) if group]
 
-    def _charge(self, camera: Camera) -> None:
+    def _rested_ns(self, dead: WorkerProcess) -> int:
+        """When what it did may start again (monotonic). Workers that die young rest longer each time."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - dead.started_ns > _YOUNG_NS:
+            self._rest_s = _REST_S_MIN
+            return now_ns
+        due_ns = now_ns + int(self._rest_s * NS_PER_S)
+        self._rest_s = min(self._rest_s * 2, _REST_S_MAX)
+        return due_ns
+
+    def _restart(self, restart: _Restart) -> None:
+        """Those that nobody has removed, changed or quarantined meanwhile."""
+        cameras = [
+            self._cameras[camera.id]
+            for camera in restart.cameras
+            if camera.id in self._cameras and camera.id not in self._worker_of and camera.id not in self._released_ns
+        ]
+        if not cameras:
+            return
+        self._place(cameras, self._start(restart.kind))
+
+    def _charge(self, camera: Camera, due_ns: int) -> None:
         crashes = self._crashes[camera.id] = self._crashes.get(camera.id, 0) + 1
         self._metrics.reconnected("crashed")
         if crashes < self._settings.crashes_max:
-            self._place([camera])
+            self._restarts.append(_Restart(due_ns, "alone", [camera]))
             return
-        self._worker_of.pop(camera.id, None)
         self._released_ns[camera.id] = self._clock.monotonic_ns() + int(self._settings.quarantine_s * NS_PER_S)
         line = str(source_error(camera, "crashed", f"a decoder that died {crashes} times"))
         self._set_status(Status(camera.id, "quarantined", line, self._clock.now_ns()))
@@ -198,7 +245,8 @@ class Supervisor:
         """From a worker's receiving thread."""
         shed = 0
         with self._lock:
-            self._inbox.extend(report.observations)
+            crowded = len(self._inbox) > PICTURES_MAX
+            self._inbox.extend(replace(one, jpeg=None) if crowded else one for one in report.observations)
             while len(self._inbox) > self._settings.observations_pending_max:
                 self._inbox.popleft()
                 shed += 1

@@ -58,6 +58,7 @@ class VideoReader(Reader):
         self._zero: Zero | None = None
         self._file_at_s = 0.0
         self._pictured_ns = 0
+        self._failure: str | None = None
 
     def session(self) -> None:
         """One connection, from open to its loss."""
@@ -66,7 +67,7 @@ class VideoReader(Reader):
         with closing(stream):
             sampler = Sampler(self.camera.sampling_period_s)
             self._pictured_ns = self.clock.monotonic_ns()
-            packets = 0
+            packets, self._failure = 0, None
             for packet in self._packets(stream):
                 packets += 1
                 if self.ended.is_set():
@@ -74,6 +75,8 @@ class VideoReader(Reader):
                 self.deadline(self.settings.read_s_max * 2 + 60.0 * (self.camera.source == "file"))
                 self.say("live")
                 self._offer(stream, packet, sampler)
+                if self._failure is not None:
+                    raise source_error(self.camera, "broken_stream", self._failure)
                 if self.clock.monotonic_ns() - self._pictured_ns > _PICTURE_S_MAX * NS_PER_S:
                     raise source_error(self.camera, "no_video", "packets without a picture")
         if self.camera.source == "file" and not self.ended.is_set():
@@ -138,6 +141,10 @@ class VideoReader(Reader):
         elif decoded.frame is not None:
             self._pictured_ns = self.clock.monotonic_ns()
             self._see(job.packet, decoded.frame)
+
+    def failed(self, error: Exception) -> None:
+        """The connection is begun anew. Only the error's type is told: its text may hold anything."""
+        self._failure = type(error).__name__
 
     def _see(self, packet: StreamPacket, frame: VideoFrame) -> None:
         size = (frame.width, frame.height)

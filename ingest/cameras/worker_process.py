@@ -47,7 +47,7 @@ class WorkerProcess:
         )
         self._process.start()
         theirs.close()
-        self._beat_ns = clock.monotonic_ns()
+        self.started_ns = self._beat_ns = clock.monotonic_ns()
         self._added_ns = 0
         self._slot = -1
         self.killed = False
@@ -88,6 +88,10 @@ class WorkerProcess:
     def is_silent(self) -> bool:
         """Whether no report came for too long."""
         return self._clock.monotonic_ns() - self._beat_ns > self._settings.heartbeat_s_max * NS_PER_S
+
+    def forgive(self) -> None:
+        """Forget its silence: it was the parent that slept."""
+        self._beat_ns = self._clock.monotonic_ns()
 
     def suspects(self) -> list[Camera]:
         """Cameras that its death may be due to; empty where nothing is known."""

@@ -15,9 +15,6 @@ from ingest.cameras.sources.sampler import Want
 
 VideoPacket: TypeAlias = "Packet[AvVideo]"
 
-# Each may mean a picture that is not what the camera saw.
-_DAMAGE = (av.error.InvalidDataError, av.error.UnknownError, av.error.PatchWelcomeError, av.error.ArgumentError)
-
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -53,7 +50,7 @@ class Decoder:
             if keys_only:
                 frames += self._codec.decode(None)
                 self._codec.flush_buffers()
-        except _DAMAGE:
+        except av.error.FFmpegError:
             frames = []
             self._awaits_key = True
         if packet.is_corrupt or any(frame.is_corrupt for frame in frames):

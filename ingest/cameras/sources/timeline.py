@@ -40,7 +40,5 @@ def place(line: TimeLine, camera_at_ns: int | None, arrived_at_ns: int) -> tuple
     # A step back within the bound (a change of clock) would make durations negative; a larger one is our own clock's.
     if 0 <= line.captured_at_ns - at_ns <= 2 * line.bound_ns:
         at_ns = line.captured_at_ns + 1
-    moved = replace(
-        line, trusted=trusted, strikes=0 if turned else strikes, offset_ns=known_ns, captured_at_ns=at_ns
-    )
+    moved = replace(line, trusted=trusted, strikes=0 if turned else strikes, offset_ns=known_ns, captured_at_ns=at_ns)
     return moved, at_ns, TimeSource.CAMERA if is_camera else TimeSource.ARRIVAL

@@ -9,11 +9,12 @@ from multiprocessing.connection import Connection
 from ingest.cameras.analyst import Job
 from ingest.cameras.danger import Danger
 from ingest.cameras.settings import IngestSettings
-from ingest.cameras.sources.stream import VideoStream
+from ingest.cameras.sources.sampler import Sampler
+from ingest.cameras.sources.stream import StreamPacket, VideoStream
 from ingest.cameras.video_reader import VideoReader
 from ingest.cameras.worker import run_worker
 
-_look, _open = VideoReader.look, VideoReader._open
+_look, _open, _offer = VideoReader.look, VideoReader._open, VideoReader._offer
 
 
 class _DangerousReader(VideoReader):
@@ -29,7 +30,13 @@ class _DangerousReader(VideoReader):
             os.abort()
         return _open(self)
 
+    def _offer(self, stream: VideoStream, packet: StreamPacket, sampler: Sampler) -> None:
+        if "reading-dies" in self.camera.id:
+            os.abort()
+        _offer(self, stream, packet, sampler)
+
 
 def run_dangerous_worker(connection: Connection, settings: IngestSettings, danger: Danger) -> None:
-    VideoReader.look, VideoReader._open = _DangerousReader.look, _DangerousReader._open  # type: ignore[method-assign]
+    for name in ("look", "_open", "_offer"):
+        setattr(VideoReader, name, getattr(_DangerousReader, name))
     run_worker(connection, settings, danger)

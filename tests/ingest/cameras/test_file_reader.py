@@ -81,3 +81,19 @@ def test_a_reader_that_is_ended_closes_its_file_and_thread(recording: Path) -> N
         bench.wait_for(1, 1)
     reader = bench.readers[1]
     until(lambda: not reader._thread.is_alive(), "the thread's end")
+
+
+def test_whatever_a_stream_sets_off_ends_only_its_own_connection(
+    recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cameras = [camera(1, "file", str(recording)), camera(2, "file", str(recording))]
+    with Bench(*cameras) as bench:
+        bench.wait_for(1, 1)
+
+        def fails(*_: object) -> None:
+            raise ZeroDivisionError("rtsp://op:c4nary@gate")
+
+        monkeypatch.setattr(bench.readers[1], "_see", fails)
+        cause = bench.wait_state(1, "no_video").cause
+        assert "ZeroDivisionError" in cause and "c4nary" not in cause
+        bench.wait_for(2, 3)

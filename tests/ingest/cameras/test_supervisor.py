@@ -202,3 +202,19 @@ def test_metadata_cameras_have_workers_of_their_own(recording: str) -> None:
     with ward(cameras) as here:
         sizes = sorted(len(names) for names in here.supervisor.workers().values())
     assert sizes == [1, 1, 100]
+
+
+def test_a_worker_without_cameras_is_let_go(recording: str) -> None:
+    with ward([camera(1, "file", recording), camera(2, "onvif", "rtsp://127.0.0.1:1/x")]) as here:
+        here.wait("frames", 1)
+        pids = set(here.supervisor.workers())
+        here.supervisor.set_cameras([])
+        until(lambda: (here.tend(), not any(map(is_alive, pids)))[1], "both ended")
+        assert here.supervisor.workers() == {} and here.supervisor.states() == {}
+
+
+def test_a_crash_that_names_nobody_halves_the_group_until_the_culprit_stands_alone(recording: str) -> None:
+    cameras = [camera(n, "file", recording) for n in range(4)] + [camera(9, "file", recording, id="reading-dies")]
+    with ward(cameras, replace(QUICK, crashes_max=2)) as here:
+        here.wait_state("reading-dies", "quarantined")
+        here.wait("the others", 0, 1, 2, 3)
