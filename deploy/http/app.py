@@ -23,14 +23,14 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from correlator.casebook.contract import Casebook
+from correlator.casebook.contract import Casebook, IncidentConflict, IncidentMissing
 from deploy import __version__
 from deploy.http.answers import ApiError, answer, body_of, error_answer, whole_number
 from deploy.http.district_view import DistrictView
 from deploy.http.stream import LiveStream
 from deploy.roles import Health
 from ingest.clock import Clock, utc
-from ingest.errors import SettingsError, StoreConflict, StoreRetryable
+from ingest.errors import RecordError, SettingsError, StoreRetryable
 from ingest.metrics import Metrics
 
 CONSOLE = Path(__file__).parent.parent / "console" / "dist"
@@ -94,7 +94,7 @@ async def incidents(request: Request) -> Response:
         sequence = desk.casebook.sequence()
         try:
             page = desk.casebook.incidents(state="all" if state == "all" else "open", limit=limit, cursor=cursor)
-        except ValueError as error:
+        except RecordError as error:
             raise ApiError(400, "bad_cursor", "cursor: not one of ours.", "Begin without a cursor.") from error
         _audit(request, "read", "incidents")
         return {"incidents": page.items, "next": page.next, "sequence": sequence}
@@ -128,16 +128,13 @@ async def act(request: Request) -> Response:
         raise ApiError(400, "bad_body", "actor: expected 1 to 64 printable characters.", "Name the desk that acts.")
 
     def do() -> Response:
-        if desk.casebook.incident(incident_id) is None:
-            raise _no_incident(incident_id)
+        now_ns = desk.clock.now_ns()
         try:
-            done = desk.casebook.act(
-                incident_id, action, actor=body.actor, version=body.version, at_ns=desk.clock.now_ns()
-            )
-        except StoreConflict as error:
-            raise ApiError(
-                409, "conflict", str(error), error.mend, incident=getattr(error, "incident", None)
-            ) from error
+            done = desk.casebook.act(incident_id, action, actor=body.actor, version=body.version, at_ns=now_ns)
+        except IncidentMissing as error:
+            raise _no_incident(incident_id) from error
+        except IncidentConflict as error:
+            raise ApiError(409, "conflict", str(error), error.mend, incident=error.incident) from error
         return answer(done)
 
     return await run_in_threadpool(do)
