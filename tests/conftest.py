@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import parts
 from tests.support.kafka_broker import KafkaBroker
-from tests.support.kafka_jars import PartMissing
+from tests.support.kafka_jars import PartMissingError
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def _needed() -> Iterator[None]:
     """A part that is missing skips the test, and says how to get it; in CI it fails: there nothing may go untested."""
     try:
         yield
-    except PartMissing as missing:
+    except PartMissingError as missing:
         if parts.is_ci():
             pytest.fail(str(missing), pytrace=False)
         pytest.skip(str(missing))
@@ -41,10 +41,10 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     with _needed():
         parts.find_postgres()
-    with parts.postgres(tmp_path_factory.mktemp("postgres")) as url:
+    with parts.postgres() as url:
         yield url
 
 

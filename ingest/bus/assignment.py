@@ -28,7 +28,9 @@ def sticky_assignment(
     """
     wanted: dict[TopicPartition, str] = {}
     # Topics with the same readers are shared out together, so that many topics of one partition spread as well.
-    readers = {topic: tuple(sorted(m for m, topics in subscriptions.items() if topic in topics)) for topic in partitions}
+    readers = {
+        topic: tuple(sorted(m for m, topics in subscriptions.items() if topic in topics)) for topic in partitions
+    }
     shared = sorted((readers[topic], topic) for topic in partitions if readers[topic])
     for members, group in groupby(shared, key=lambda pair: pair[0]):
         all_of_them = [TopicPartition(topic, p) for _, topic in group for p in range(partitions[topic])]

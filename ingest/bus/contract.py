@@ -76,7 +76,7 @@ Rebalance = Callable[[frozenset[TopicPartition]], None]
 
 
 class Consumer(Protocol):
-    """A member of a group. Not safe for several threads. Starts at the group's committed offset, else at the beginning."""
+    """A member of a group, for one thread. Starts at the group's committed offset, else at the beginning."""
 
     def poll(self, timeout_s: float, records_max: int = 500) -> Sequence[Record]:
         """

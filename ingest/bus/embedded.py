@@ -58,7 +58,7 @@ _hubs_lock = threading.Lock()
 
 class EmbeddedBus:
     """
-    The bus in the file `path`, made when it is not there. Safe for several threads; a consumer or producer of it is not.
+    The bus in the file `path`, made when it is not there. For several threads; its consumers and producers for one.
 
     Args:
         path: the file; `-wal` and `-shm` stand beside it. Not on a network file system.
@@ -190,7 +190,7 @@ class EmbeddedBus:
         return count
 
     def beat(self) -> None:
-        """A sign of life for every member of this bus that still polls; for the time in which it is busy with a batch."""
+        """A sign of life for every member of this bus that still polls: it may be busy with a batch for long."""
         now_ns = self.clock.monotonic_ns()
         alive = [c.member for c in list(self._consumers) if c.polled_at_ns > now_ns - _POLL_INTERVAL_S_MAX * NS_PER_S]
         members = [member for member in alive if member is not None]
@@ -227,6 +227,7 @@ class EmbeddedBus:
     def __enter__(self) -> EmbeddedBus:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
-

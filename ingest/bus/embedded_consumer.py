@@ -110,9 +110,7 @@ class EmbeddedConsumer:
         assert self.member is not None, "a closed consumer cannot poll"
         logs = {at: log for at, log in self._bus.logs().items() if at.topic in self._topics}
         with self._writing():
-            turn = sqlite_group.take_turn(
-                self._connection, self.member, self._held, logs, now_ns, self._bus.session_ns
-            )
+            turn = sqlite_group.take_turn(self._connection, self.member, self._held, logs, now_ns, self._bus.session_ns)
             self._seen_generation = sqlite_group.current_generation(self._connection, self._group)
         self._turn_at_ns = now_ns
         if turn is None:
@@ -187,4 +185,3 @@ class EmbeddedConsumer:
                 sqlite_group.leave(self._connection, member)
             self._connection.close()
             self._bus.hub.ring()
-

@@ -144,4 +144,3 @@ class EmbeddedProducer:
         finally:
             self._clear()
             self._connection.close()
-

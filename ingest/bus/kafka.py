@@ -1,9 +1,9 @@
 """
 The bus on Apache Kafka, through kafka-python 3.0.12: the only module that knows the library, and all its traps.
 
-- A transaction is kept in memory until its commit, then sent in one go. So a slow stage never holds up the readers behind
-  an open transaction, an aborted one never reaches the broker, and the window in which a fenced producer could still
-  send (which would take its replacement down with it) is a few milliseconds.
+- A transaction is kept in memory until its commit, then sent in one go. So a slow stage never holds up the readers
+  behind an open transaction, an aborted one never reaches the broker, and the window in which a fenced producer could
+  still send (which would take its replacement down with it) is a few milliseconds.
 - After any error a producer is thrown away without a word and another one is made: the library keeps the offsets of an
   aborted transaction and would send them with the next one, and its states after fencing are not to be trusted.
 - Rebalance call-backs come from the library's own thread. They are kept, and made in the caller's thread by `poll`.
@@ -28,6 +28,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, Me
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
 from ingest.bus.contract import Consumer, Draft, Position, Rebalance, Record, TopicPartition, TopicSpec
+from ingest.bus.in_flight import InFlight
 from ingest.bus.kafka_settings import KafkaSettings, read_password
 from ingest.bus.refusals import in_flight_full, missing, partition_mismatch, record_too_large
 from ingest.errors import BusError, BusFenced, BusRetryable, DrumtowerError, SettingsError
@@ -263,8 +264,8 @@ class KafkaBus:
 
     def _settled_end(self, ours: Any) -> int:
         """
-        The end of the partition, once all that stands in it now is committed or aborted. A commit is acknowledged before
-        its last marker is written: who takes over a line at once would read the snapshot before the last.
+        The end of the partition, once all that stands in it now is committed or aborted. A commit is acknowledged
+        before its last marker is written: who takes over a line at once would read the snapshot before the last.
         """
         written = self._admin.list_partition_offsets({ours: OffsetSpec.LATEST})[ours].offset
         give_up_at_s = time.monotonic() + self.settings.answer_s_max
@@ -358,8 +359,8 @@ class KafkaBusConsumer:
 
     def _hold_joins(self, coordinator: Any) -> None:
         """
-        Keep the answer of a rebalance until somebody polls. The library throws away one that arrives between two polls and
-        joins again, which makes all others join again too; with short polls a group may never settle.
+        Keep the answer of a rebalance until somebody polls. The library throws away one that arrives between two polls
+        and joins again, which makes all others join again too; with short polls a group may never settle.
         """
         join = coordinator._do_join_and_sync_async
 
@@ -492,11 +493,11 @@ class KafkaBusProducer:
         self._moves: list[tuple[Any, dict[Any, Any]]] = []
         self._is_open = False
         self._fenced: BusFenced | None = None
-        self._in_flight = _InFlight()
+        self._in_flight = InFlight()
         self._client: Any = self._opened()
 
     def _opened(self) -> Any:
-        """A client that is ready. A predecessor's last words may take it down while it starts: try again, but not for ever."""
+        """A client that is ready. A predecessor's last words may take it down while it starts: try a few times."""
         for attempt in range(1, _OPENINGS_MAX + 1):
             client = self._new_client()
             if self._id is None:
@@ -641,7 +642,7 @@ class KafkaBusProducer:
     def _clear(self) -> None:
         self._drafts, self._moves, self._is_open = [], [], False
         if self._id is not None:
-            self._in_flight = _InFlight()
+            self._in_flight = InFlight()
 
     def abort(self) -> None:
         """Forget the open transaction. If its commit failed, the next `begin` has the broker end it."""
@@ -659,37 +660,6 @@ class KafkaBusProducer:
             _discard(client)
 
 
-class _InFlight:
-    """Bytes that the broker has not acknowledged yet, and the first thing that went wrong with them."""
-
-    def __init__(self) -> None:
-        self.bytes = 0
-        self._error: BaseException | None = None
-        self._changed = threading.Condition()
-
-    def add(self, size: int) -> None:
-        with self._changed:
-            self.bytes += size
-
-    def remove(self, size: int) -> None:
-        with self._changed:
-            self.bytes -= size
-            self._changed.notify_all()
-
-    def fail(self, error: BaseException) -> None:
-        with self._changed:
-            self._error = self._error or error
-
-    def wait(self, timeout_s: float) -> BaseException | None:
-        """None once all is acknowledged; else what went wrong."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: self.bytes == 0, timeout_s):
-                return faults.KafkaTimeoutError(f"{self.bytes} bytes not acknowledged within {timeout_s:g} s")
-            error: BaseException | None = self._error
-            self._error = None
-            return error
-
-
 # The library's values and ours
 
 
@@ -698,9 +668,7 @@ def _partitions(theirs: Any) -> frozenset[TopicPartition]:
 
 
 def _offsets(ours: Mapping[TopicPartition, int]) -> dict[Any, Any]:
-    return {
-        kafka.TopicPartition(*at): kafka.OffsetAndMetadata(offset, "", -1) for at, offset in ours.items()
-    }
+    return {kafka.TopicPartition(*at): kafka.OffsetAndMetadata(offset, "", -1) for at, offset in ours.items()}
 
 
 def _record(message: Any) -> Record:
@@ -709,7 +677,7 @@ def _record(message: Any) -> Record:
 
 
 def _discard(client: Any) -> None:
-    """End a producer without another word to the broker: `close()` would flush first, and a fenced one must not send."""
+    """End a producer without another word: `close()` would flush first, and a fenced one must not send."""
     client._sender.force_close()
     client._unregister_cleanup()
     client._closed = True
@@ -821,7 +789,9 @@ def _translated(thing: str, servers: str, error: BaseException) -> DrumtowerErro
     causes = [error, error.__cause__, *error.args]
     got = str(error)[:300] or type(error).__name__
     if any(isinstance(cause, _FENCED) for cause in causes) or _speaks_of_fencing(error):
-        return BusFenced(thing, expected="to be the newest of its name", got=got, mend="Another worker took over; stop.")
+        return BusFenced(
+            thing, expected="to be the newest of its name", got=got, mend="Another worker took over; stop."
+        )
     if isinstance(error, _SETTINGS):
         mend = "Mend the section [bus.kafka], or the rights on the broker."
         return SettingsError(f"kafka {servers}: {thing}", expected="to be let in", got=got, mend=mend)

@@ -15,17 +15,19 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """A password is never a setting: it is in the file, or in the environment variable, that the setting names."""
 
     # Where
-    bootstrap_servers: tuple[str, ...] = ("127.0.0.1:9092",)
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    sasl_username: str | None = None
-    sasl_password_file: str | None = None
-    sasl_password_env: str | None = None
-    ssl_ca_file: str | None = None
-    ssl_certificate_file: str | None = None
-    ssl_key_file: str | None = None
-    ssl_key_password_file: str | None = None
-    ssl_check_hostname: bool = True
+    bootstrap_servers: tuple[str, ...] = ("127.0.0.1:9092",)  # brokers to ask first
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = (
+        "PLAINTEXT"  # `SASL_SSL` over a network that is not ours alone
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"  # how to log in
+    sasl_username: str | None = None  # who logs in
+    sasl_password_file: str | None = None  # file that holds the password
+    sasl_password_env: str | None = None  # environment variable that holds it instead
+    ssl_ca_file: str | None = None  # certificates to trust
+    ssl_certificate_file: str | None = None  # our own certificate, where the brokers want one
+    ssl_key_file: str | None = None  # its key
+    ssl_key_password_file: str | None = None  # file that holds the password of the key
+    ssl_check_hostname: bool = True  # whether the certificate must name the broker
 
     # Topics, when we create them
     replication_factor: int = 1  # of one broker; 3 in a cluster
@@ -39,8 +41,8 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     poll_interval_s_max: float = 300.0  # longest time that one batch may take
 
     # Bounds
-    bytes_in_flight_max: int = 32 * 1024 * 1024
-    fetch_bytes_max: int = 16 * 1024 * 1024
+    bytes_in_flight_max: int = 32 * 1024 * 1024  # sent, but not yet acknowledged; more is refused, not kept
+    fetch_bytes_max: int = 16 * 1024 * 1024  # of one answer to a consumer
 
 
 def read_password(thing: str, file: str | None, variable: str | None) -> str | None:
@@ -56,7 +58,9 @@ def read_password(thing: str, file: str | None, variable: str | None) -> str | N
         except (OSError, UnicodeDecodeError) as error:
             got = getattr(error, "strerror", None) or "bytes that are no text"
             mend = "Mend the path, or the rights of the file."
-            raise SettingsError(f"{thing}_file: {file}", expected="a file with the password", got=got, mend=mend) from error
+            raise SettingsError(
+                f"{thing}_file: {file}", expected="a file with the password", got=got, mend=mend
+            ) from error
     if variable is not None:
         if variable not in os.environ:
             mend = "Set it in the service's environment."

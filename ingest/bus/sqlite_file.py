@@ -1,9 +1,9 @@
 """
 The file of the embedded bus: its tables, its connections, and what its faults mean.
 
-`synchronous=FULL`: a commit returns when the log is on the disk. NORMAL would keep the file whole after a power cut, but
-could lose its newest commits, and then hand out the same offsets again for other records; a casebook that had read the
-lost ones would pass over the new ones as known, and an alert would be gone.
+`synchronous=FULL`: a commit returns when the log is on the disk. NORMAL would keep the file whole after a power cut,
+but could lose its newest commits, and then hand out the same offsets again for other records; a casebook that had read
+the lost ones would pass over the new ones as known, and an alert would be gone.
 """
 
 from __future__ import annotations
@@ -112,18 +112,26 @@ def fault(path: Path, error: sqlite3.Error) -> BusError:
     thing = f"bus {path}"
     if code in ("SQLITE_BUSY", "SQLITE_LOCKED"):
         mend = "Trying again helps; if it stays, end the program that holds the file."
-        return BusRetryable(thing, expected=f"a lock within {BUSY_MS} ms", got="a file locked by another program", mend=mend)
+        return BusRetryable(
+            thing, expected=f"a lock within {BUSY_MS} ms", got="a file locked by another program", mend=mend
+        )
     if code == "SQLITE_FULL":
-        return BusRetryable(thing, expected="room on the disk", got="a full disk", mend="Free some space; nothing was written.")
+        return BusRetryable(
+            thing, expected="room on the disk", got="a full disk", mend="Free some space; nothing was written."
+        )
     if code in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
         mend = "Stop, move the file away and restore it from a backup; then check the disk."
         return BusError(thing, expected="a sound bus file", got=f"a damaged one ({error})", mend=mend)
     if code in ("SQLITE_IOERR", "SQLITE_CANTOPEN"):
-        return BusRetryable(thing, expected="a disk that reads and writes", got=f"{error}", mend="Check the disk and its mount.")
+        return BusRetryable(
+            thing, expected="a disk that reads and writes", got=f"{error}", mend="Check the disk and its mount."
+        )
     if code == "SQLITE_READONLY":
         mend = "Give this user the right to write the file and its folder."
         return BusError(thing, expected="a file that can be written", got="a read-only one", mend=mend)
-    return BusError(thing, expected="an answer from SQLite", got=f"{error} ({code})", mend="Report this line with the log.")
+    return BusError(
+        thing, expected="an answer from SQLite", got=f"{error} ({code})", mend="Report this line with the log."
+    )
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 Consumer groups in SQLite: members with a heartbeat, owners of partitions, and a generation that only grows.
 
 A partition moves in two steps, as in Kafka's cooperative protocol: its owner lets go of it (after its call-back), then
-the next one takes it. Each owner's row carries the generation in which it was taken: offsets are accepted only under it.
-All functions run inside the caller's write transaction.
+the next one takes it. Each owner's row carries the generation in which it was taken: offsets are accepted only under
+it. All functions run inside the caller's write transaction.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def join(connection: sqlite3.Connection, group: str, name: str, topics: frozense
     """Join, and fence the earlier member of this name; what it held waits for this one."""
     generation = _next_generation(connection, group)
     connection.execute(
-        "INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?)", (group, name, generation, "\n".join(sorted(topics)), now_ns)
+        "INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?)",
+        (group, name, generation, "\n".join(sorted(topics)), now_ns),
     )
     # Under the new generation at once: nothing that the earlier one still sends is taken.
     connection.execute(
@@ -132,18 +133,22 @@ def take_turn(
     owners = {by_id[row[0]]: (row[1], row[2]) for row in rows if row[0] in by_id}
     topics = frozenset().union(*subscriptions.values())
     counts = {topic: count for topic, count in _counts(connection).items() if topic in topics}
-    wanted = sticky_assignment(counts, subscriptions, {at: owner for at, (owner, _) in owners.items()})
-    ours = {at for at, owner in wanted.items() if owner == member.name}
     # Rows of an earlier one of our name are ours already: `join` has moved them to our generation.
     taken = {at: generation for at, (owner, generation) in owners.items() if owner == member.name and at not in held}
-    free = [at for at in sorted(ours) if at not in owners]
-    if free:
+    while True:
+        wanted = sticky_assignment(counts, subscriptions, {at: owner for at, (owner, _) in owners.items()})
+        ours = {at for at, owner in wanted.items() if owner == member.name}
+        free = sorted(ours - owners.keys())
+        if not free:
+            break
+        # What we take may change who gets the odd one: look again until there is nothing to take.
         generation = _next_generation(connection, member.group)
         connection.executemany(
             "INSERT INTO owner VALUES (?, ?, ?, ?)",
             ((member.group, logs[at].id, member.name, generation) for at in free),
         )
         taken |= dict.fromkeys(free, generation)
+        owners |= dict.fromkeys(free, (member.name, generation))
     return Turn(frozenset((held.keys() | taken.keys()) - ours), taken)
 
 
@@ -165,7 +170,10 @@ def _drop_the_dead(connection: sqlite3.Connection, group: str, now_ns: int, sess
 
 
 def release(
-    connection: sqlite3.Connection, member: Member, held: Mapping[TopicPartition, int], logs: Mapping[TopicPartition, Log]
+    connection: sqlite3.Connection,
+    member: Member,
+    held: Mapping[TopicPartition, int],
+    logs: Mapping[TopicPartition, Log],
 ) -> None:
     """Let go of the partitions in `held`; those that are no longer ours stay as they are."""
     connection.executemany(
@@ -207,7 +215,8 @@ def move_offsets(
         raise fenced(member, "a session that timed out")
     for at, offset in offsets.items():
         row = connection.execute(
-            "SELECT member, generation FROM owner WHERE consumer_group = ? AND partition_id = ?", (member.group, logs[at].id)
+            "SELECT member, generation FROM owner WHERE consumer_group = ? AND partition_id = ?",
+            (member.group, logs[at].id),
         ).fetchone()
         if row is None or row != (member.name, membership.generations.get(at)):
             owner = f"{row[0]}, generation {row[1]}" if row else "nobody"

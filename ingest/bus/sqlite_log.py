@@ -134,7 +134,7 @@ def end_offset(connection: sqlite3.Connection, log: Log) -> int:
 
 
 def prune(connection: sqlite3.Connection, log: Log, now_ns: int, records_max: int) -> int:
-    """Delete up to `records_max` records that are past their time; return how many went. Offsets are never used again."""
+    """Delete up to `records_max` records past their time; return how many went. Offsets are never used again."""
     first, last = log.first_id, log.first_id + _OFFSETS
     if log.is_compacted:
         gone = connection.execute(

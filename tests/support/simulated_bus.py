@@ -1,7 +1,7 @@
 """
-A bus in memory that is deterministic, and goes wrong on purpose: for simulations, driven by a `ManualClock` and a seed.
+A bus in memory that is deterministic and goes wrong on purpose; driven by a `ManualClock` and a seed.
 
-It is held to the same contract suite as the real ones. Nothing waits: `poll` returns at once, time moves with the clock.
+It is held to the contract suite of the real ones. Nothing waits: `poll` returns at once, time moves with the clock.
 A crash needs no method: drop the consumer and producer without closing them, and open others.
 """
 
@@ -151,7 +151,9 @@ class SimulatedBus:
 
     def last_records(self, topic: str, partition: int) -> Mapping[bytes, Record]:
         self.check_reachable()
-        last = {record.key: record for record in self.visible(TopicPartition(topic, partition)) if record.key is not None}
+        last = {
+            record.key: record for record in self.visible(TopicPartition(topic, partition)) if record.key is not None
+        }
         return {key: record for key, record in last.items() if record.value is not None}
 
     def last_record(self, topic: str, partition: int, key: bytes) -> Record | None:
@@ -276,16 +278,18 @@ class SimulatedConsumer:
             state.expel(name)
         counts = self._bus.partition_counts()
         subscriptions = {name: member.topics for name, member in state.members.items()}
-        wanted = sticky_assignment(counts, subscriptions, {at: name for at, (name, _) in state.owners.items()})
-        ours = {at for at, name in wanted.items() if name == self.name}
+        while True:
+            wanted = sticky_assignment(counts, subscriptions, {at: name for at, (name, _) in state.owners.items()})
+            ours = {at for at, name in wanted.items() if name == self.name}
+            if not (free := ours - state.owners.keys()):
+                break
+            state.owners |= dict.fromkeys(sorted(free), (self.name, state.next_generation()))
         leaving = frozenset(self.held.keys() - ours)
         self._revoke(leaving)
         mine = {at for at, (name, _) in state.owners.items() if name == self.name}
         for at in mine - ours:
             del state.owners[at]
             state.next_generation()
-        for at in sorted(ours - state.owners.keys()):
-            state.owners[at] = (self.name, state.next_generation())
         fresh = frozenset(at for at in ours if state.owners[at][0] == self.name and at not in self.held)
         for at in fresh:
             self.held[at] = state.owners[at][1]

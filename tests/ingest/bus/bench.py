@@ -146,7 +146,7 @@ class Town:
             self.bench.wait_a_moment()
 
     def take(self, consumer: Consumer, count: int, beside: Sequence[Consumer] = ()) -> list[Record]:
-        """Poll until there are `count` records; more would be an error too. Those `beside` it live on, and get nothing."""
+        """Poll until there are `count` records; more would be wrong. Those `beside` it live on, and get nothing."""
         records: list[Record] = []
 
         def enough() -> bool:

@@ -320,6 +320,29 @@ def test_a_transaction_over_what_is_still_owned_outlives_a_rebalance(town: Town)
     producer.close()
 
 
+@pytest.mark.parametrize("is_given_back", [False, True])
+def test_offsets_that_were_moved_before_a_partition_was_given_away_are_refused_at_the_commit(
+    town: Town, is_given_back: bool
+) -> None:
+    source, sink = town.topic("in", partitions=2), town.topic("out")
+    one = town.consumer(source, "one")
+    town.settle(one, partitions=2)
+    producer = town.bus.producer(town.id("p"))
+    producer.begin()
+    producer.append(Draft(sink, 0, None, b"A"))
+    producer.move_offsets(one, dict.fromkeys(one.assignment(), 7))
+    other = town.consumer(source, "two")
+    town.settle(one, other, partitions=2)
+    if is_given_back:
+        other.close()
+        town.settle(one, partitions=2)
+    with pytest.raises(BusFenced):
+        producer.commit()
+    assert [one.committed(TopicPartition(source, p)) for p in range(2)] == [None, None]
+    assert town.read_all(sink) == []
+    producer.close()
+
+
 # groups
 
 
