@@ -21,34 +21,34 @@ from ingest.settings import converted
 
 
 class BusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    kind: Literal["embedded", "kafka"] = "embedded"
+    kind: Literal["embedded", "kafka"] = "embedded"  # a file on this machine, or Kafka
     partitions: int = 4  # of every topic but the dead letters; a district of thousands of cameras wants 64
     kafka: KafkaSettings = KafkaSettings()
 
 
 class LiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    kind: Literal["memory", "redis"] = "memory"
-    redis_url: str = "redis://127.0.0.1:6379/0"
-    password_file: str | None = None
+    kind: Literal["memory", "redis"] = "memory"  # in this process, or Redis
+    redis_url: str = "redis://127.0.0.1:6379/0"  # `rediss://` for TLS, `unix://PATH` for a socket; without a password
+    password_file: str | None = None  # file that holds the password of Redis
     frame_bytes_max: int = 256 * 1024 * 1024  # of the store in memory; Redis has its own `maxmemory`
 
 
 class CasebookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str = ""  # empty: SQLite in the data folder
-    password_file: str | None = None
+    password_file: str | None = None  # file that holds the password of the database
 
 
 class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    host: str = "127.0.0.1"
-    port: int = 8080
-    allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    host: str = "127.0.0.1"  # address to listen on
+    port: int = 8080  # of the console and the API
+    allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")  # names that browsers may call us by
     behind_authenticating_proxy: bool = False  # must be set to listen on anything but loopback
     ops_port: int = 9100  # /metrics and /healthz of a role that runs alone
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: str = "Drumtower"
-    data: str = ".drumtower"
+    name: str = "Drumtower"  # of the district, as the console shows it
+    data: str = ".drumtower"  # folder of all that this machine keeps
     bus: BusSettings = BusSettings()
     live: LiveSettings = LiveSettings()
     casebook: CasebookSettings = CasebookSettings()

@@ -53,9 +53,12 @@ def _section(path: str, struct: type[Any]) -> str:
 
 def _fields(struct: type[Any]) -> Iterator[tuple[str, str, str]]:
     comments: dict[str, str] = {}
+    above = ""
     for line in inspect.getsource(struct).splitlines():
         if found := _FIELD.match(line):
-            comments[found["name"]] = found["meaning"] or ""
+            comments[found["name"]] = found["meaning"] or above
+        # A field too long for a comment beside it has it in the line above.
+        above = line.strip().removeprefix("# ") if line.startswith("    # ") else ""
     for field in msgspec.structs.fields(struct):
         default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory
         shown = msgspec.json.encode(default() if callable(default) else default).decode()

@@ -60,7 +60,7 @@ def _unknown_key(thing: str, struct: Any, parts: list[str]) -> SettingsError:
 
 
 def _expected(what: str, kind: Any, parts: list[str]) -> str:
-    """msgspec's reason in our words: `int >= 15`, `one of 'embedded', 'kafka'`, or the rule of the struct's own check."""
+    """msgspec's reason in our words: `int >= 15`, `one of 'embedded', 'kafka'`, or the rule of the struct itself."""
     if what.startswith("Invalid enum value") and parts:
         owner = _struct_at(kind, parts[:-1])
         field = next((field for field in msgspec.structs.fields(owner) if field.encode_name == parts[-1]), None)

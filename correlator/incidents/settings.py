@@ -19,8 +19,8 @@ class CorrelateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     close_s: float = 300.0  # an incident that ended and was acknowledged closes after this time
     unseen_close_s: float = 86_400.0  # one that ended and that nobody acknowledged stays visible for so long
     seen_s: float = 60.0  # response targets, from detection
-    on_scene_s: float = 180.0
-    resolved_s: float = 300.0
+    on_scene_s: float = 180.0  # until somebody is there
+    resolved_s: float = 300.0  # until it is over
     update_s: float = 5.0  # changes of the value are told no faster than this
     late_s: float = 300.0  # what was detected longer ago is recorded, not shouted
     clock_offset_s_max: float = 300.0  # a source clock further off is not believed

@@ -41,18 +41,18 @@ Seconds = Annotated[float, msgspec.Meta(ge=0.0)]
 
 
 class CapacitySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    persons_min: Annotated[int, msgspec.Meta(ge=PERSONS_FLOOR)] = 20
-    notice_hold_s: Seconds = 30.0
-    amber_use: Positive = 0.7
-    amber_per_m2: Positive = 2.5
-    amber_hold_s: Seconds = 30.0
-    red_use: Positive = 1.0
-    red_per_m2: Positive = 3.5
-    red_hold_s: Seconds = 10.0
-    critical_per_m2: Positive = 5.0
-    critical_hold_s: Seconds = 5.0
+    persons_min: Annotated[int, msgspec.Meta(ge=PERSONS_FLOOR)] = 20  # fewer are no crowd; not below 15
+    notice_hold_s: Seconds = 30.0  # how long people must hide one another before it is told
+    amber_use: Positive = 0.7  # share of the safe capacity
+    amber_per_m2: Positive = 2.5  # persons/m2
+    amber_hold_s: Seconds = 30.0  # how long amber must be exceeded
+    red_use: Positive = 1.0  # share of the safe capacity
+    red_per_m2: Positive = 3.5  # persons/m2
+    red_hold_s: Seconds = 10.0  # how long red must be exceeded
+    critical_per_m2: Positive = 5.0  # persons/m2
+    critical_hold_s: Seconds = 5.0  # how long critical must be exceeded
     off_share: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.8  # of a threshold, below which it is over
-    queue_per_m2_more: Annotated[float, msgspec.Meta(ge=0.0)] = 1.0
+    queue_per_m2_more: Annotated[float, msgspec.Meta(ge=0.0)] = 1.0  # that a queue may be denser
     gap_s: Seconds = 3.0  # readings may drop below a threshold for so long without starting the hold anew
     release_s: Seconds = 5.0  # readings must be below the second threshold for so long
 

@@ -39,7 +39,7 @@ Share = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
 
 
 class OccupancySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    confidence_min: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.3
+    confidence_min: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.3  # boxes below it do not count
     recall: Share = 0.9  # share of the persons that boxes find
     recall_sd: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.05  # how uncertain that is
     boxes_per_m2_max: Annotated[float, msgspec.Meta(gt=0.0)] = 1.0  # above it, boxes are a lower bound

@@ -30,20 +30,19 @@ TROUBLES = ("stalled", "frozen", "covered", "dark", "corrupt")
 _FLAGS = np.array([Picture.FROZEN, Picture.COVERED, Picture.DARK, Picture.CORRUPT], np.int64)
 _SAMPLES_MISSED_MAX = 5
 
-Seconds = Annotated[float, msgspec.Meta(gt=0.0)]
+Positive = Annotated[float, msgspec.Meta(gt=0.0)]
+Seconds = Positive
 
 
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stalled_s: Seconds = 10.0  # without a frame; or five sampling periods of the camera, if longer
-    frozen_s: Seconds = 10.0
-    covered_s: Seconds = 10.0
-    dark_s: Seconds = 60.0
-    corrupt_s: Seconds = 10.0
+    frozen_s: Seconds = 10.0  # of exactly the same picture
+    covered_s: Seconds = 10.0  # of a covered picture
+    dark_s: Seconds = 60.0  # of a dark picture
+    corrupt_s: Seconds = 10.0  # of broken pictures
     release_s: Seconds = 3.0  # of good pictures, before it is over
-    crowd_use: Annotated[float, msgspec.Meta(gt=0.0)] = (
-        0.5  # of the safe capacity, from which on a blind camera is amber
-    )
-    crowd_per_m2: Annotated[float, msgspec.Meta(gt=0.0)] = 1.5
+    crowd_use: Positive = 0.5  # of the safe capacity: a camera that goes blind over such a zone is amber
+    crowd_per_m2: Positive = 1.5  # the same for a zone without a safe capacity, persons/m2
     tick_gap_s: Seconds = 2.0  # more time than this without a tick is nobody's silence: nobody looked
 
 

@@ -16,9 +16,8 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     # Where
     bootstrap_servers: tuple[str, ...] = ("127.0.0.1:9092",)  # brokers to ask first
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = (
-        "PLAINTEXT"  # `SASL_SSL` over a network that is not ours alone
-    )
+    # `SASL_SSL` over a network that is not ours alone
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"  # how to log in
     sasl_username: str | None = None  # who logs in
     sasl_password_file: str | None = None  # file that holds the password

@@ -1,4 +1,4 @@
-"""The live store in Redis: every key has a lifetime, a full Redis sheds frames, a lost one loses nothing that counts."""
+"""The live store in Redis: every key has a lifetime, a full one sheds frames, a lost one loses nothing that counts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ class RedisLiveStore:
 
         def write() -> None:
             with self._client.pipeline(transaction=True) as pipe:
-                pipe.hset(key, mapping=cast("Mapping[Any, Any]", {name: expiry + state for name, state in states.items()}))
+                pipe.hset(
+                    key, mapping=cast("Mapping[Any, Any]", {name: expiry + state for name, state in states.items()})
+                )
                 pipe.pexpire(key, max(1, int(lifetime_s * 1000)))
                 pipe.execute()
 

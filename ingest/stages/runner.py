@@ -129,7 +129,11 @@ class Runner(Generic[State, Input, Output]):
         for record in records:
             line = self._lines.get(record.position.partition)
             # What was polled before the seek of a fresh line, or after a revocation, is read again by its owner.
-            if line is not None and record.position.offset >= line.next_offset and record.position.partition not in fresh:
+            if (
+                line is not None
+                and record.position.offset >= line.next_offset
+                and record.position.partition not in fresh
+            ):
                 batches.setdefault(record.position.partition, []).append(record)
         if batches:
             self._carry(consumer, producer, batches)
@@ -200,7 +204,10 @@ class Runner(Generic[State, Input, Output]):
                 producer.append(draft)  # 5
             producer.move_offsets(
                 consumer,
-                {TopicPartition(self.stage.reads, partition): done.line.next_offset for partition, done in stepped.items()},
+                {
+                    TopicPartition(self.stage.reads, partition): done.line.next_offset
+                    for partition, done in stepped.items()
+                },
             )
             producer.commit()  # 6
         except BusFenced:
@@ -241,9 +248,7 @@ class Runner(Generic[State, Input, Output]):
             drafts = [self.stage.encode(partition, output) for output in outputs]
         except Exception as error:
             self._bury(done, record, f"{type(error).__name__}: {error}")
-            self._log.error(
-                "record.not_stepped", stage=self.stage.name, position=str(record.position), exc_info=error
-            )
+            self._log.error("record.not_stepped", stage=self.stage.name, position=str(record.position), exc_info=error)
             return
         done.line.state = state
         done.drafts += drafts
