@@ -22,21 +22,22 @@ def tick(board: Board, now_ns: int, clock_ns: Elapsed, heard_ns: Elapsed, caught
     Let time pass for all incidents.
 
     Args:
-        now_ns: wall time, for what is written down.
-        clock_ns: the time, by incident, that its targets are held against; steps of the wall clock are not in it.
+        now_ns: wall time, for what is forgotten.
+        clock_ns: the time, by incident, that it is held against; steps of the wall clock are not in it.
         heard_ns: the same by condition, for its silence.
         caught_up: partitions that were read to their end: only there silence is silence, and not a backlog.
         leads: whether this worker, of all, does what needs doing only once.
     """
     for name in list(board.incidents):
-        _silence(board, name, now_ns, heard_ns, caught_up)
+        at_ns = clock_ns(name)
+        _silence(board, name, at_ns, heard_ns, caught_up)
         incident = board.incidents[name]
         if incident.state == "closed" or not leads:
             continue
         if incident.told_rank and incident.state != "resolved":
-            _breach(board, incident, clock_ns(name))
-        _flush(board, name, now_ns)
-        _close(board, name, now_ns)
+            _breach(board, incident, at_ns)
+        _flush(board, name, at_ns)
+        _close(board, name, at_ns)
     board.forget(_stale(board, now_ns))
 
 

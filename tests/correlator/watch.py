@@ -13,7 +13,7 @@ from correlator.incidents.role import CorrelateRole
 from correlator.incidents.settings import CorrelateSettings
 from ingest.bus.contract import Bus, Draft
 from ingest.bus.topics import ALERTS, FINDINGS, topic_specs
-from ingest.clock import NS_PER_S
+from ingest.clock import NS_PER_S, Clock
 from ingest.errors import BusError, StoreConflict, StoreRetryable
 from ingest.schema.alert import Alert, IncidentView
 from ingest.schema.codec import decode_alert
@@ -31,6 +31,7 @@ class Watch:
     ) -> None:
         self.url, self.settings, self.partitions = url, settings or CorrelateSettings(), partitions
         self.clock = ManualClock(START_NS)
+        self.role_clock: Clock = self.clock  # of the machine that the role runs on
         self.bus = SimulatedBus(self.clock, seed)
         self.bus.create_topics(topic_specs(partitions, []))
         self._producer = self.bus.producer()
@@ -46,7 +47,7 @@ class Watch:
         self.casebook = open_casebook(self.url, self.settings)
         bus: Bus = wrap_bus(self.bus)
         log = structlog.wrap_logger(structlog.ReturnLogger())
-        self.role = CorrelateRole(bus, wrap_casebook(self.casebook), self.settings, self.clock, None, log)
+        self.role = CorrelateRole(bus, wrap_casebook(self.casebook), self.settings, self.role_clock, None, log)
 
     def kill(self) -> None:
         """The process is gone: nothing is flushed, nothing is left in good order."""

@@ -12,11 +12,12 @@ import pytest
 
 from correlator.incidents.merge import incident_id
 from correlator.incidents.settings import CorrelateSettings
-from ingest.clock import utc
+from ingest.clock import NS_PER_S, utc
 from ingest.schema.alert import IncidentView
 from ingest.schema.finding import Finding, Level, Phase
 from tests.correlator.cases import SQUARE, at_ns, east_of, finding, kinds
 from tests.correlator.watch import Watch
+from tests.support.clock import ManualClock
 
 Opening = Callable[..., Watch]
 
@@ -322,6 +323,42 @@ def test_7_our_own_clock_set_an_hour_forward_or_back_silences_ends_and_breaches_
         assert set(kinds(watch.said())) == {"opened", "updated"}, step_s
         watch.until(70)
         assert kinds(watch.said()).count("breached") == 1, step_s
+
+
+class SkewedClock:
+    """The clock of a machine that is `skew_s` ahead of the others."""
+
+    def __init__(self, clock: ManualClock, skew_s: float) -> None:
+        self._clock, self._skew_ns = clock, round(skew_s * NS_PER_S)
+
+    def now_ns(self) -> int:
+        return self._clock.now_ns() + self._skew_ns
+
+    def monotonic_ns(self) -> int:
+        return self._clock.monotonic_ns()
+
+
+@pytest.mark.parametrize("skew_s", [3_600, -3_600])
+def test_7_a_correlator_whose_own_clock_is_wrong_tells_and_ends_things_in_time(watching: Opening, skew_s: int) -> None:
+    watch = watching()
+    watch.kill()
+    watch.role_clock = SkewedClock(watch.clock, skew_s)
+    watch.start()
+    watch.clock.advance(7)
+    watch.turn()
+    watch.play(finding("a", 10, onset_s=10), *(finding("a", t_s, Phase.UPDATED, onset_s=10) for t_s in (40, 65)))
+    assert set(kinds(watch.said())) == {"opened", "updated"}
+    watch.until(72)
+    assert kinds(watch.said()).count("breached") == 1
+    watch.casebook.act(incident_id("a"), "acknowledge", actor="desk-1", version=None, at_ns=at_ns(75))
+    watch.until(150)
+    assert watch.open()[0].condition == "active"
+    watch.until(160)
+    assert watch.open()[0].condition == "unknown"
+    watch.until(440, step_s=5)
+    assert len(watch.open()) == 1
+    watch.until(470, step_s=5)
+    assert watch.open() == []
 
 
 # 12. A viewer that reconnects misses events, or gets all of them again

@@ -88,9 +88,9 @@ def test_an_incident_is_a_connected_component_with_the_id_of_its_earliest_condit
         expected[incident_id(first.id)] = {each.id for each in members}
     assert {name: {each.id for each in board.members(name)} for name in board.incidents} == expected
     for name in board.incidents:
-        tally, members = board.tally(name), board.members(name)
-        assert (tally.status, tally.rank) == (status_of(members), rank_of(members))
-        assert tally.root == min((each.onset_ns, each.id) for each in members)
+        tally, on_it = board.tally(name), board.members(name)
+        assert (tally.status, tally.rank) == (status_of(on_it), rank_of(on_it))
+        assert tally.root == min((each.onset_ns, each.id) for each in on_it)
 
 
 @given(_findings(), st.data())
