@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,8 +46,7 @@ IDENTITY_KINDS = {
 TRACKS_MAX = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class SeenObject:
+class SeenObject(NamedTuple):
     """One object as it came; the box is already in [0, 1], y down, though it may reach beyond."""
 
     classes: tuple[tuple[str, float], ...]  # word, likelihood or NaN
@@ -91,13 +90,13 @@ def objects_of(seen: Sequence[SeenObject], tracks: Tracks, dropped: Counter[str]
     numbers: list[int] = []
     for one in seen:
         words = [(word.lower().replace(" ", ""), likelihood) for word, likelihood in one.classes]
-        if any(word in IDENTITY_CLASSES for word, _ in words):
+        if not IDENTITY_CLASSES.isdisjoint(word for word, _ in words):
             dropped["face" if any("face" in word or word == "head" for word, _ in words) else "plate"] += 1
             continue
         left, right = sorted((one.left, one.right))
         top, bottom = sorted((one.top, one.bottom))
         # A comparison with NaN is false, so the test is for what is good.
-        if not all(math.isfinite(edge) for edge in (left, right, top, bottom)):
+        if not math.isfinite(left + right + top + bottom):
             dropped["box"] += 1
             continue
         left, right, top, bottom = (min(max(edge, 0.0), 1.0) for edge in (left, right, top, bottom))

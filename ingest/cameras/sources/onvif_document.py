@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -52,24 +51,31 @@ def parse_document(document: bytes, tracks: Tracks, dropped: Counter[str]) -> li
     Raises:
         ValueError: not such a document; the text names the kind of fault, and nothing of what stood there.
     """
-    root = _tree(document)
-    if _name(root) != "MetadataStream":
+    root = _tree(document, dropped)
+    if root.tag != "MetadataStream":
         raise ValueError("metadata: expected a MetadataStream, got another root element")
-    frames = [frame for analytics in _all(root, "VideoAnalytics") for frame in _all(analytics, "Frame")]
+    frames = [frame for analytics in root.findall("VideoAnalytics") for frame in analytics.findall("Frame")]
     if len(frames) > FRAMES_MAX:
         dropped["frame"] += len(frames) - FRAMES_MAX
     return [_frame(frame, tracks, dropped) for frame in frames[:FRAMES_MAX]]
 
 
-def _tree(document: bytes) -> Element:
+def _tree(document: bytes, dropped: Counter[str]) -> Element:
     """
-    The document's root. Expat builds the tree without a step in Python for each element, which nearly halves the whole
-    cost. A document type, and with it every entity, is refused by the parser itself.
+    The document's root, tags without namespaces. A document type, and with it every entity, is refused by the parser
+    itself. Elements that could describe a person are counted, and never looked into.
     """
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        name, kind = _known(tag)
+        if kind is not None:
+            dropped[kind] += 1
+        builder.start(name, attributes)
+
     builder, parser = TreeBuilder(), ParserCreate(namespace_separator="}")
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = _refuse
-    parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
+    parser.StartElementHandler, parser.EndElementHandler = start, lambda tag: builder.end(_known(tag)[0])
     parser.CharacterDataHandler = builder.data
     try:
         parser.Parse(document, True)
@@ -85,14 +91,11 @@ def _refuse(*_: object) -> None:
 def _frame(frame: Element, tracks: Tracks, dropped: Counter[str]) -> MetadataFrame:
     plane = _plane(frame)
     seen: list[SeenObject] = []
-    for item in _all(frame, "Object"):
+    for item in frame.findall("Object"):
         if len(seen) >= OBJECTS_MAX:
             dropped["object"] += 1
             continue
-        for element in item.iter():
-            if kind := _identity(element.tag):
-                dropped[kind] += 1
-        if (behaviour := _one(item, "Behaviour")) is not None and _one(behaviour, "Removed") is not None:
+        if (behaviour := item.find("Behaviour")) is not None and behaviour.find("Removed") is not None:
             continue  # it is told that it has gone
         one = _object(item, plane)
         if one is None:
@@ -102,38 +105,41 @@ def _frame(frame: Element, tracks: Tracks, dropped: Counter[str]) -> MetadataFra
     return MetadataFrame(_time_ns(frame.get("UtcTime"), dropped), objects_of(seen, tracks, dropped))
 
 
-def _object(item: Element, plane: _Plane) -> SeenObject | None:
-    appearance = _one(item, "Appearance")
-    shape = None if appearance is None else _one(appearance, "Shape")
-    box = None if shape is None else _one(shape, "BoundingBox")
+def _object(item: Element, plane: _Plane | None) -> SeenObject | None:
+    appearance = item.find("Appearance")
+    shape = None if appearance is None else appearance.find("Shape")
+    box = None if shape is None else shape.find("BoundingBox")
     if appearance is None or box is None:
         return None
-    left, top, right, bottom = (_number(box.get(edge)) for edge in ("left", "top", "right", "bottom"))
-    own = _plane(appearance)
+    first = _number(box.get("left")), _number(box.get("top"))
+    second = _number(box.get("right")), _number(box.get("bottom"))
     # 1. The object's own plane. 2. The frame's plane, [-1, 1] with y up. 3. Ours, [0, 1] with y down.
-    (left, top), (right, bottom) = (plane.map(*own.map(x, y)) for x, y in ((left, top), (right, bottom)))
-    edges = (left + 1) / 2, (1 - top) / 2, (right + 1) / 2, (1 - bottom) / 2
-    return SeenObject(tuple(_classes(appearance)), *edges, id=item.get("ObjectId"))
+    if (own := _plane(appearance)) is not None:
+        first, second = own.map(*first), own.map(*second)
+    if plane is not None:
+        first, second = plane.map(*first), plane.map(*second)
+    edges = (first[0] + 1) / 2, (1 - first[1]) / 2, (second[0] + 1) / 2, (1 - second[1]) / 2
+    return SeenObject(_classes(appearance), *edges, id=item.get("ObjectId"))
 
 
-def _classes(appearance: Element) -> Iterator[tuple[str, float]]:
+def _classes(appearance: Element) -> tuple[tuple[str, float], ...]:
     """Words with likelihoods, in the older form and in the newer."""
-    found = _one(appearance, "Class")
+    found = appearance.find("Class")
     if found is None:
-        return
-    for kind in _all(found, "Type"):
-        yield (kind.text or "").strip(), _number(kind.get("Likelihood"))
-    for candidate in _all(found, "ClassCandidate"):
-        word, likelihood = _one(candidate, "Type"), _one(candidate, "Likelihood")
+        return ()
+    words = [((kind.text or "").strip(), _number(kind.get("Likelihood"))) for kind in found.findall("Type")]
+    for candidate in found.findall("ClassCandidate"):
+        word, likelihood = candidate.find("Type"), candidate.find("Likelihood")
         if word is not None:
-            yield (word.text or "").strip(), _number(None if likelihood is None else likelihood.text)
+            words.append(((word.text or "").strip(), _number(None if likelihood is None else likelihood.text)))
+    return tuple(words)
 
 
-def _plane(element: Element) -> _Plane:
-    found = _one(element, "Transformation")
+def _plane(element: Element) -> _Plane | None:
+    found = element.find("Transformation")
     if found is None:
-        return _Plane()
-    scale, shift = _one(found, "Scale"), _one(found, "Translate")
+        return None
+    scale, shift = found.find("Scale"), found.find("Translate")
     return _Plane(
         (1.0, 1.0) if scale is None else (_number(scale.get("x")), _number(scale.get("y"))),
         (0.0, 0.0) if shift is None else (_number(shift.get("x")), _number(shift.get("y"))),
@@ -160,26 +166,7 @@ def _number(text: str | None) -> float:
 
 
 @lru_cache(1_024)
-def _identity(tag: str) -> str | None:
-    """The kind that this element is counted under when it is left out; None where it describes nobody."""
-    return IDENTITY_KINDS.get(_local(tag).lower())
-
-
-@lru_cache(1_024)
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
-
-
-def _name(element: Element) -> str:
-    return _local(element.tag)
-
-
-def _all(element: Element, name: str) -> list[Element]:
-    return [child for child in element if _local(child.tag) == name]
-
-
-def _one(element: Element, name: str) -> Element | None:
-    for child in element:
-        if _local(child.tag) == name:
-            return child
-    return None
+def _known(tag: str) -> tuple[str, str | None]:
+    """The local name of a tag, and the kind under which it is counted where it could describe a person."""
+    name = tag.rpartition("}")[2]
+    return name, IDENTITY_KINDS.get(name.lower())
