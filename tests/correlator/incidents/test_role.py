@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from correlator.casebook.sql import open_casebook
 from correlator.incidents.merge import incident_id, take
 from correlator.incidents.role import CorrelateRole
 from correlator.incidents.settings import CorrelateSettings
+from ingest.bus.contract import Bus
 from ingest.bus.embedded import EmbeddedBus
+from ingest.bus.kafka import open_kafka
+from ingest.bus.kafka_settings import KafkaSettings
 from ingest.bus.topics import ALERTS, topic_specs
 from ingest.clock import SystemClock
 from ingest.errors import BusRetryable, StoreRetryable
@@ -23,6 +27,8 @@ from ingest.schema.codec import decode_alert
 from ingest.schema.finding import Level, Phase, Place
 from tests.correlator.cases import SQUARE, at_ns, draft, east_of, finding, kinds
 from tests.correlator.watch import Watch
+from tests.support import parts
+from tests.support.kafka_jars import PartMissing
 from tests.support.waiting import until
 
 ELSEWHERE: dict[str, Any] = {"zone": "south-square", "place": east_of(SQUARE, 5_000), "site": "south"}
@@ -249,27 +255,43 @@ def test_publishing_again_sends_the_same_ids_again(watch: Watch) -> None:
     assert publish(watch.bus.producer(), watch.casebook, "bus-2", partitions=watch.partitions) == 0
 
 
-def test_told_to_stop_it_takes_and_publishes_what_is_there_and_leaves(tmp_path: Path) -> None:
-    bus = EmbeddedBus(tmp_path / "bus.db")
-    bus.create_topics(topic_specs(2, []))
-    casebook = open_casebook(f"sqlite:///{tmp_path}/casebook.db")
-    clock, stop = SystemClock(), threading.Event()
+@pytest.fixture(params=["embedded", "kafka"])
+def real_bus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bus]:
+    if request.param == "embedded":
+        with EmbeddedBus(tmp_path / "bus.db") as bus:
+            yield bus
+        return
+    try:
+        parts.find_kafka()
+    except PartMissing as missing:
+        pytest.skip(str(missing))
+    # A broker of its own: the topics of the wire have their real names here.
+    with parts.kafka(tmp_path / "kafka") as broker:
+        kafka = open_kafka(KafkaSettings(bootstrap_servers=(broker.bootstrap_servers,), session_s=6.0))
+        yield kafka
+        kafka.close()
+
+
+def test_told_to_stop_it_publishes_what_is_there_and_started_again_goes_on(real_bus: Bus, tmp_path: Path) -> None:
+    real_bus.create_topics(topic_specs(2, []))
+    producer = real_bus.producer()
     log = structlog.wrap_logger(structlog.ReturnLogger())
-    role = CorrelateRole(bus, casebook, CorrelateSettings(late_s=1e12), clock, None, log)
-    thread = threading.Thread(target=role.run, args=(stop,))
-    thread.start()
-    producer = bus.producer()
-    producer.append(draft(finding("a")))
-    producer.flush()
-    until(lambda: casebook.incident(incident_id("a")), "the first incident")
-    for number in range(50):
-        producer.append(draft(finding(f"c{number}", zone=f"z{number}", place=east_of(SQUARE, 1_000 * number + 1_000))))
-    producer.flush()
-    stop.set()
-    thread.join(20)
-    assert not thread.is_alive()
-    alerts = [decode_alert(record) for partition in (0, 1) for record in bus.read(ALERTS, partition, 0, 1_000)]
-    assert sorted(alert.sequence for alert in alerts) == list(range(1, casebook.sequence() + 1))
-    assert kinds(alerts).count("opened") == 51
-    bus.close()
-    casebook.close()
+    for turn in range(2):
+        casebook, stop = open_casebook(f"sqlite:///{tmp_path}/casebook.db"), threading.Event()
+        role = CorrelateRole(real_bus, casebook, CorrelateSettings(late_s=1e12), SystemClock(), None, log)
+        thread = threading.Thread(target=role.run, args=(stop,))
+        thread.start()
+        for number in range(25 * turn, 25 * turn + 25):
+            where: dict[str, Any] = {"zone": f"z{number}", "place": east_of(SQUARE, 1_000 * number)}
+            producer.append(draft(finding(f"c{number}", **where), number % 2))
+        producer.flush()
+        until(lambda: casebook.incident(incident_id(f"c{25 * turn}")), "the first incident", 40)  # noqa: B023
+        stop.set()
+        thread.join(30)
+        assert not thread.is_alive()
+        alerts = [decode_alert(record) for partition in (0, 1) for record in real_bus.read(ALERTS, partition, 0, 1_000)]
+        assert sorted(alert.sequence for alert in alerts) == list(range(1, casebook.sequence() + 1))
+        casebook.close()
+    opened = [alert.incident.id for alert in alerts if alert.type == "incident.opened"]
+    assert len(set(opened)) == len(opened)
+    assert set(opened) >= {incident_id(f"c{number}") for number in range(25)}
