@@ -227,3 +227,20 @@ def test_one_camera_of_ten_that_flaps_leaves_the_others_their_rate(server: Fault
         assert min(gained) >= max(gained) - 2 and min(gained) >= 3
         assert all(stream.plays == 1 for stream in streams[1:])
         bench.wait_for(0, 2)
+
+
+def test_hundreds_of_reconnects_cost_neither_memory_nor_descriptors(server: FaultServer) -> None:
+    stream = server.add_stream("gate")
+    settings = replace(QUICK, backoff_s_max=0.001)
+    with fed(stream), Bench(gate(server), settings=settings) as bench:
+        footprints = []
+        for rounds in range(200):
+            plays = stream.plays
+            server.close_clients("gate")
+            until(lambda plays=plays: stream.plays > plays, "another PLAY", period_s=0.001)
+            if rounds in (49, 199):
+                pages = int(Path("/proc/self/statm").read_text().split()[1])
+                footprints.append((pages * 4_096 / 2**20, len(list(Path("/proc/self/fd").iterdir()))))
+        bench.wait_for(1, 1)
+    (before_mib, before_files), (after_mib, after_files) = footprints
+    assert after_mib - before_mib < 15 and after_files - before_files <= 3
