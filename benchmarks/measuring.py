@@ -12,6 +12,7 @@ import numpy as np
 
 Figures = dict[str, float]
 _SIGNIFICANT_DIGITS = 4
+_STARTED_S = time.monotonic()
 _CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the time that the scheduler gave to a process
 
 
@@ -47,8 +48,8 @@ def machine() -> Figures:
 
 
 def talk(text: str) -> None:
-    """A line for people."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    """A line for people, with the seconds since the start."""
+    print(f"{time.monotonic() - _STARTED_S:6.1f} s  {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def show(figures: Mapping[str, float], *, as_json: bool) -> None:

@@ -1,0 +1,155 @@
+"""
+What reading a camera costs: CPU time of the ingest worker for each frame that it samples, over real RTSP.
+
+The worker is the product's own process with its default settings: all packets are demuxed (5 a second and camera), key
+frames are decoded, one a second, and the signals are measured on them. The cameras are other processes.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Self
+
+from benchmarks import full_hd_camera
+from benchmarks.measuring import Figures, percentiles_ms, process_cpu_ns
+from deploy.demo.place import SQUARE_MASTS
+from ingest.cameras.district import Camera
+from ingest.cameras.observation import Observation
+from ingest.cameras.settings import IngestSettings
+from ingest.cameras.worker import Report
+from ingest.cameras.worker_process import WorkerProcess
+from ingest.clock import NS_PER_S, SystemClock
+
+READERS = 24  # of the demo's four cameras, so that a second has frames enough
+_FIRST_S_MAX = 20.0
+_SETTLE_S = 1.5
+
+
+class CameraSilent(Exception):
+    """No frame came from the cameras of the benchmark."""
+
+
+def ingest_cost(measured_s: float) -> Figures:
+    """
+    CPU ms per sampled frame at 640 x 360 (the demo's cameras) and at 1080p, and how old a frame is when it leaves the
+    worker. Both are read at once, by a worker each.
+
+    Raises:
+        CameraSilent: a camera sends nothing.
+    """
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="drumtower-bench-"))
+        # From 60 s of its story on the square is full.
+        demo = stack.enter_context(_served("deploy.demo", folder, "--metadata-cameras=0", "--begins-at-s=60"))
+        large = stack.enter_context(_served("benchmarks.full_hd_camera"))
+        _, _, url = _said(demo, 3)
+        small_urls = [f"{url}/{SQUARE_MASTS[n % len(SQUARE_MASTS)].id}" for n in range(READERS)]
+        readings = [
+            stack.enter_context(_Reading("", small_urls)),
+            stack.enter_context(_Reading("_1080p", _said(large, full_hd_camera.CAMERAS))),
+        ]
+        for reading in readings:
+            reading.wait_for_all()
+        time.sleep(_SETTLE_S)
+        for reading in readings:
+            reading.begin()
+        time.sleep(measured_s)
+        return readings[0].figures() | readings[1].figures()
+
+
+@contextmanager
+def _served(module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A module that serves cameras; it ends with its standard input, however we end."""
+    call = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        try:
+            yield process
+        finally:
+            process.stdin.close()
+            process.wait(10)
+
+
+def _said(process: subprocess.Popen[str], lines: int) -> list[str]:
+    """The first lines of its standard output."""
+    assert process.stdout is not None
+    said = [process.stdout.readline().strip() for _ in range(lines)]
+    if not all(said):
+        raise CameraSilent(f"{process.args!r}: expected {lines} lines, got {said}; see the lines above.")
+    return said
+
+
+class _Reading:
+    """A worker that reads the cameras of these addresses, one camera for each."""
+
+    def __init__(self, suffix: str, urls: list[str]) -> None:
+        self._suffix, self._urls, self._clock = suffix, urls, SystemClock()
+        self._came: list[tuple[int, Observation]] = []  # with when they came, UTC ns
+        self._lock = threading.Lock()
+        self._from_ns = self._cpu_ns = 0
+
+    def __enter__(self) -> Self:
+        settings = IngestSettings(cameras_per_worker=len(self._urls))
+        self._worker = WorkerProcess("video", settings, self._clock, self._on_report)
+        for number, url in enumerate(self._urls):
+            self._worker.add(_camera(number, url))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._worker.stop()
+        self._worker.wait(5.0)
+
+    def wait_for_all(self) -> None:
+        """Until each camera has sent a frame."""
+        give_up_s = time.monotonic() + _FIRST_S_MAX
+        while (seen := len({frame.camera for _, frame in self._frames()})) < len(self._urls):
+            if time.monotonic() > give_up_s:
+                expected = f"a frame of each of {len(self._urls)} within {_FIRST_S_MAX:.0f} s"
+                raise CameraSilent(f"cameras: expected {expected}, got {seen}; is the machine overloaded?")
+            time.sleep(0.05)
+
+    def begin(self) -> None:
+        """From now on frames and CPU time count."""
+        with self._lock:
+            self._came.clear()
+        self._from_ns, self._cpu_ns = self._clock.monotonic_ns(), process_cpu_ns(self._pid)
+
+    def figures(self) -> Figures:
+        frames, suffix = self._frames(), self._suffix
+        cpu_ns = process_cpu_ns(self._pid) - self._cpu_ns
+        seconds = (self._clock.monotonic_ns() - self._from_ns) / NS_PER_S
+        if not frames:
+            raise CameraSilent(f"{self._urls[0]}: expected a frame a second, got none in {seconds:.1f} s.")
+        ages_ns = (at_ns - frame.captured_at_ns for at_ns, frame in frames)
+        return {
+            f"cpu_ms_per_frame_ingest{suffix}": cpu_ns / 1e6 / len(frames),
+            f"ingest_frames_per_s{suffix}": len(frames) / seconds,
+        } | percentiles_ms(f"capture_to_ingest{suffix}", ages_ns)
+
+    @property
+    def _pid(self) -> int:
+        assert self._worker.pid is not None
+        return self._worker.pid
+
+    def _frames(self) -> list[tuple[int, Observation]]:
+        with self._lock:
+            return list(self._came)
+
+    def _on_report(self, report: Report) -> None:
+        now_ns = self._clock.now_ns()
+        with self._lock:
+            self._came += [(now_ns, frame) for frame in report.observations]
+
+
+def _camera(number: int, url: str) -> Camera:
+    return Camera(
+        id=f"camera-{number}", number=number, name="Square", site="square", partition=0, lon=8.54, lat=47.37,
+        source="rtsp", url=url,
+    )  # fmt: skip
