@@ -102,9 +102,9 @@ class Database:
         if not self.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         tables.metadata.create_all(connection)
-        found = connection.execute(select(tables.about.c.value).where(tables.about.c.name == "version")).scalar()
+        found = connection.execute(select(tables.about.c.value).where(tables.about.c.fact == "version")).scalar()
         if found is None:
-            connection.execute(tables.about.insert(), {"name": "version", "value": str(tables.VERSION)})
+            connection.execute(tables.about.insert(), {"fact": "version", "value": str(tables.VERSION)})
             connection.execute(tables.outbox_head.insert(), {"id": 1, "sequence": 0, "revision": 0})
             connection.execute(tables.audit_head.insert(), {"id": 1, "number": 0, "digest": ""})
         elif found != str(tables.VERSION):

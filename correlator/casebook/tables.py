@@ -9,7 +9,7 @@ VERSION = 1
 metadata = MetaData()
 
 about = Table(
-    "casebook", metadata, Column("name", String(32), primary_key=True), Column("value", String(64), nullable=False)
+    "casebook", metadata, Column("fact", String(32), primary_key=True), Column("value", String(64), nullable=False)
 )
 
 incidents = Table(

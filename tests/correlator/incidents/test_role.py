@@ -28,7 +28,7 @@ from ingest.schema.finding import Level, Phase, Place
 from tests.correlator.cases import SQUARE, at_ns, draft, east_of, finding, kinds
 from tests.correlator.watch import Watch
 from tests.support import parts
-from tests.support.kafka_jars import PartMissing
+from tests.support.kafka_jars import PartMissingError
 from tests.support.waiting import until
 
 ELSEWHERE: dict[str, Any] = {"zone": "south-square", "place": east_of(SQUARE, 5_000), "site": "south"}
@@ -263,7 +263,7 @@ def real_bus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bus]:
         return
     try:
         parts.find_kafka()
-    except PartMissing as missing:
+    except PartMissingError as missing:
         pytest.skip(str(missing))
     # A broker of its own: the topics of the wire have their real names here.
     with parts.kafka(tmp_path / "kafka") as broker:
