@@ -93,8 +93,10 @@ class KafkaBus:
         self._connection = _connection_options(settings)
         self._lock = threading.RLock()
         self._limits: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
         self._admin_client: Any = None
         self._reader_client: Any = None
+        self._group_clients: dict[str, Any] = {}
         _check_reachable(settings.bootstrap_servers)
         self.partition_counts()
 
@@ -155,7 +157,8 @@ class KafkaBus:
     def partition_counts(self) -> Mapping[str, int]:
         with self._lock, self.faults("kafka"):
             topics = self._admin.describe_topics()
-        return {topic["name"]: len(topic["partitions"]) for topic in topics if not topic.get("is_internal")}
+        self._counts = {topic["name"]: len(topic["partitions"]) for topic in topics if not topic.get("is_internal")}
+        return self._counts
 
     def message_bytes_max(self, at: TopicPartition) -> int:
         """
@@ -175,7 +178,12 @@ class KafkaBus:
             return self._limits[at.topic]
 
     def check_partition(self, at: TopicPartition) -> None:
-        if at.partition >= self.partition_counts().get(at.topic, 0):
+        """
+        Raises:
+            SettingsError: there is no such topic or partition.
+        """
+        # Topics only grow: what was there once is not asked for again.
+        if at.partition >= self._counts.get(at.topic, 0) and at.partition >= self.partition_counts().get(at.topic, 0):
             raise missing(at)
 
     # members and producers
@@ -196,6 +204,20 @@ class KafkaBus:
         """Have the coordinator forget this very member; one of the same name that came after it stays."""
         with self._lock, self.faults(f"group {group}"):
             self._admin.remove_group_members(group, [MemberToRemove(member_id, member)])
+
+    def committed(self, group: str, at: TopicPartition) -> int | None:
+        """
+        The group's offset, once no transaction that would move it is open.
+
+        Asked on a connection of its own: a member that joins again gets no other answer from its coordinator until all
+        others have joined too, and they may be busy with a batch.
+        """
+        with self._lock, self.faults(f"group {group}"):
+            if group not in self._group_clients:
+                self._group_clients[group] = self.connect(kafka.KafkaConsumer, group_id=group, **self.fetch_options())
+            timeout_ms = int(self.settings.answer_s_max * 1_000)
+            offset = self._group_clients[group].committed(kafka.TopicPartition(*at), timeout_ms=timeout_ms)
+        return None if offset is None or offset < 0 else int(offset)
 
     def producer(self, transactional_id: str | None = None) -> KafkaBusProducer:
         return KafkaBusProducer(self, transactional_id)
@@ -297,10 +319,14 @@ class KafkaBus:
         with self._lock:
             reader, self._reader_client = self._reader_client, None
             admin, self._admin_client = self._admin_client, None
-            for client, options in ((reader, {"autocommit": False, "timeout_ms": 1_000}), (admin, {})):
+            groups, self._group_clients = self._group_clients, {}
+            for client in (reader, *groups.values()):
                 if client is not None:
                     with suppress(faults.KafkaError):
-                        client.close(**options)
+                        client.close(autocommit=False, timeout_ms=1_000)
+            if admin is not None:
+                with suppress(faults.KafkaError):
+                    admin.close()
 
 
 class _CallBacks(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
@@ -441,9 +467,7 @@ class KafkaBusConsumer:
         self._client.seek(kafka.TopicPartition(*at), offset)
 
     def committed(self, at: TopicPartition) -> int | None:
-        with self._bus.faults(self._thing):
-            offset: int | None = self._client.committed(kafka.TopicPartition(*at), timeout_ms=self._answer_ms)
-            return offset if offset is None or offset >= 0 else None
+        return self._bus.committed(self._group, at)
 
     def end_offset(self, at: TopicPartition) -> int:
         with self._bus.faults(self._thing):
