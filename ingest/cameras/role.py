@@ -22,8 +22,8 @@ from ingest.cameras.observation import Observation
 from ingest.cameras.sender import Pending, Sender
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.state import CameraState, StreamState
-from ingest.cameras.supervisor import Supervisor
 from ingest.cameras.ticker import Ticker
+from ingest.cameras.workers.supervisor import Supervisor
 from ingest.clock import NS_PER_S, Clock, utc
 from ingest.errors import BusError, BusRetryable, StoreRetryable
 from ingest.live.contract import LiveStore

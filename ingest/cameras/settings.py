@@ -2,54 +2,58 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
-MS = 1_000_000
+Seconds = Annotated[float, msgspec.Meta(gt=0.0, le=86_400.0)]
+PerWorker = Annotated[int, msgspec.Meta(ge=1, le=128)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
 class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Section `[ingest]` of the settings."""
 
     # Ticks
-    tick_ms: int = 200  # interval of a tick
-    ticks_pending_max: int = 500  # encoded ticks kept while the bus cannot take them; the oldest are shed
-    flush_s_max: float = 1.0  # longest wait for the bus in one round
-    observations_pending_max: int = 20_000  # kept in the role until the next tick; the oldest are shed
+    tick_ms: Annotated[int, msgspec.Meta(ge=20, le=10_000)] = 200  # interval of a tick
+    ticks_pending_max: Count = 500  # encoded ticks kept while the bus cannot take them; the oldest are shed
+    flush_s_max: Seconds = 1.0  # longest wait for the bus in one round
+    observations_pending_max: Count = 20_000  # kept in the role until the next tick; the oldest are shed
 
     # Opening and reading
-    open_s_max: float = 5.0  # longest time for a camera to answer
-    read_s_max: float = 5.0  # no packet for so long: the camera is stalled
-    metadata_silence_s_max: float = 30.0  # a metadata camera may be still while nothing moves
-    open_spread_s: float = 0.02  # between two cameras of one worker at start
-    backoff_s_max: float = 60.0  # longest pause before a camera is tried again
-    auth_retry_s: float = 300.0  # after two quick tries: more would lock the account
-    busy_retry_s: float = 60.0  # a camera that refuses (453, 503)
-    steady_s: float = 30.0  # a stream that lived so long starts its back-off anew
+    open_s_max: Seconds = 5.0  # longest time for a camera to answer
+    read_s_max: Seconds = 5.0  # no packet for so long: the camera is stalled
+    metadata_silence_s_max: Seconds = 30.0  # a metadata camera may be still while nothing moves
+    open_spread_s: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] = 0.02  # between two cameras of one worker at start
+    backoff_s_max: Seconds = 60.0  # longest pause before a camera is tried again
+    auth_retry_s: Seconds = 300.0  # after two quick tries: more would lock the account
+    busy_retry_s: Seconds = 60.0  # a camera that refuses (453, 503)
+    steady_s: Seconds = 30.0  # a stream that lived so long starts its back-off anew
     file_loops: bool = True  # whether a file begins again at its end
 
     # Time
-    clock_offset_s_max: float = 2.0  # a camera's own time counts only within this of arrival
-    metadata_period_s: float = 0.2  # metadata frames that come faster are thinned
+    clock_offset_s_max: Seconds = 2.0  # a camera's own time counts only within this of arrival
+    metadata_period_s: Seconds = 0.2  # metadata frames that come faster are thinned
 
     # Pictures
     signals: bool = True  # whether pictures are measured: foreground, sharpness, brightness, freeze
     flow: bool = False  # whether motion is measured too (optical flow)
-    absorb_s: float = 1_800.0  # a crowd that stands still is background after about this long
-    frozen_s: float = 10.0  # exactly the same picture for so long is frozen
+    absorb_s: Seconds = 1_800.0  # a crowd that stands still is background after about this long
+    frozen_s: Seconds = 10.0  # exactly the same picture for so long is frozen
     frames: bool = False  # JPEG of each sample to the live store, for the perceive stage
-    frame_width_px: int = 960  # of the JPEG
-    frame_quality: int = 80  # of the JPEG, 1 to 100
-    frame_lifetime_s: float = 10.0  # of a JPEG in the live store
+    frame_width_px: Annotated[int, msgspec.Meta(ge=64, le=7_680)] = 960  # of the JPEG
+    frame_quality: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80  # of the JPEG, 1 to 100
+    frame_lifetime_s: Seconds = 10.0  # of a JPEG in the live store
 
     # Workers
-    cameras_per_worker: int = 40  # video cameras in one process
-    metadata_cameras_per_worker: int = 100  # metadata cameras in one process
-    workers_spread: int = 2  # so many video workers are filled evenly before any is filled up
-    observations_per_worker_max: int = 2_000  # kept in a worker that its parent does not empty; the oldest are shed
-    heartbeat_s_max: float = 20.0  # a worker silent for so long is killed and started again
-    crashes_max: int = 3  # a camera that took its worker down so often is quarantined
-    quarantine_s: float = 1_800.0  # how long it is left alone
+    cameras_per_worker: PerWorker = 40  # video cameras in one process
+    metadata_cameras_per_worker: PerWorker = 100  # metadata cameras in one process
+    workers_spread: Count = 2  # so many video workers are filled evenly before any is filled up
+    observations_per_worker_max: Count = 2_000  # kept in a worker that its parent does not empty; the oldest are shed
+    heartbeat_s_max: Seconds = 20.0  # a worker silent for so long is killed and started again
+    crashes_max: Count = 3  # a camera that took its worker down so often is quarantined
+    quarantine_s: Seconds = 1_800.0  # how long it is left alone
 
     # Live picture
-    states_period_s: float = 1.0  # how often the live picture of cameras is written
-    states_lifetime_s: float = 30.0  # how long it stays without being written again
+    states_period_s: Seconds = 1.0  # how often the live picture of cameras is written
+    states_lifetime_s: Seconds = 30.0  # how long it stays without being written again

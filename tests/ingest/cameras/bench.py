@@ -7,15 +7,15 @@ from multiprocessing import get_context
 from types import TracebackType
 from typing import Self
 
-from ingest.cameras.analyst import Analyst
-from ingest.cameras.danger import Danger
 from ingest.cameras.district import Camera
-from ingest.cameras.metadata_reader import MetadataReader
 from ingest.cameras.observation import Observation
-from ingest.cameras.outbox import Outbox
-from ingest.cameras.reader import Reader, Status
 from ingest.cameras.settings import IngestSettings
-from ingest.cameras.video_reader import VideoReader
+from ingest.cameras.workers.analyst import Analyst
+from ingest.cameras.workers.danger import Danger
+from ingest.cameras.workers.metadata_reader import MetadataReader
+from ingest.cameras.workers.outbox import Outbox
+from ingest.cameras.workers.reader import Reader, Status
+from ingest.cameras.workers.video_reader import VideoReader
 from ingest.clock import SystemClock
 from tests.ingest.cameras.cameras import QUICK
 from tests.support.waiting import until

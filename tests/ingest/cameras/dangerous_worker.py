@@ -6,13 +6,13 @@ import os
 import threading
 from multiprocessing.connection import Connection
 
-from ingest.cameras.analyst import Job
-from ingest.cameras.danger import Danger
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.sampler import Sampler
 from ingest.cameras.sources.stream import StreamPacket, VideoStream
-from ingest.cameras.video_reader import VideoReader
-from ingest.cameras.worker import run_worker
+from ingest.cameras.workers.analyst import Job
+from ingest.cameras.workers.danger import Danger
+from ingest.cameras.workers.video_reader import VideoReader
+from ingest.cameras.workers.worker import run_worker
 
 _look, _open, _offer = VideoReader.look, VideoReader._open, VideoReader._offer
 

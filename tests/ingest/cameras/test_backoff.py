@@ -7,9 +7,9 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.cameras.backoff import rest_s
-from ingest.cameras.reader import STATE_OF
 from ingest.cameras.settings import IngestSettings
+from ingest.cameras.workers.backoff import rest_s
+from ingest.cameras.workers.reader import STATE_OF
 
 SETTINGS = IngestSettings()
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.cameras.observation import Observation
-from ingest.cameras.outbox import PICTURES_MAX, Outbox
+from ingest.cameras.workers.outbox import PICTURES_MAX, Outbox
 
 
 def seen(number: int, jpeg: bytes | None = None) -> Observation:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ingest.cameras.district import Camera
 from ingest.cameras.settings import IngestSettings
-from ingest.cameras.supervisor import Supervisor
+from ingest.cameras.workers.supervisor import Supervisor
 from ingest.clock import SystemClock
 from tests.ingest.cameras.cameras import QUICK, camera, clip, fed, shared
 from tests.ingest.cameras.dangerous_worker import run_dangerous_worker

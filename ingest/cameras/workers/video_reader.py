@@ -12,18 +12,18 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from ingest.cameras.analyst import Analyst, Job
-from ingest.cameras.danger import Danger
 from ingest.cameras.district import Camera
 from ingest.cameras.observation import Observation
-from ingest.cameras.outbox import Outbox
-from ingest.cameras.reader import Reader, RecordingOver
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.signals import HEIGHT, WIDTH, SignalReader, SignalSettings
 from ingest.cameras.sources.cause import source_error
 from ingest.cameras.sources.sampler import Sampler, Want
 from ingest.cameras.sources.stream import StreamPacket, VideoStream, Zero, open_file, open_rtsp
 from ingest.cameras.sources.timeline import TimeLine, place
+from ingest.cameras.workers.analyst import Analyst, Job
+from ingest.cameras.workers.danger import Danger
+from ingest.cameras.workers.outbox import Outbox
+from ingest.cameras.workers.reader import Reader, RecordingOver
 from ingest.clock import NS_PER_S, Clock
 from ingest.schema.tick import Picture, TimeSource
 

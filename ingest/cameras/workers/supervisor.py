@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 from ingest.cameras.district import Camera
 from ingest.cameras.measures import IngestMetrics, NoMetrics
 from ingest.cameras.observation import Observation
-from ingest.cameras.outbox import PICTURES_MAX
-from ingest.cameras.reader import Status
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.cause import source_error
 from ingest.cameras.state import CameraState
-from ingest.cameras.worker import Report, run_worker
-from ingest.cameras.worker_process import WorkerKind, WorkerMain, WorkerProcess
+from ingest.cameras.workers.outbox import PICTURES_MAX
+from ingest.cameras.workers.process import WorkerKind, WorkerMain, WorkerProcess
+from ingest.cameras.workers.reader import Status
+from ingest.cameras.workers.worker import Report, run_worker
 from ingest.clock import NS_PER_S, Clock, utc
 from ingest.schema.tick import Picture
 from ingest.stages.runner import StageLog

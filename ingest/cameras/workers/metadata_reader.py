@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import closing
 
-from ingest.cameras.danger import Danger
 from ingest.cameras.district import Camera
 from ingest.cameras.observation import Observation
-from ingest.cameras.outbox import Outbox
-from ingest.cameras.reader import Reader
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.cause import source_error
 from ingest.cameras.sources.metadata_objects import Tracks
 from ingest.cameras.sources.onvif import MetadataStream, open_metadata
 from ingest.cameras.sources.onvif_document import MetadataFrame, parse_document
 from ingest.cameras.sources.timeline import TimeLine, place
+from ingest.cameras.workers.danger import Danger
+from ingest.cameras.workers.outbox import Outbox
+from ingest.cameras.workers.reader import Reader
 from ingest.clock import NS_PER_S, Clock
 
 _BROKEN_MAX = 20  # documents in a row that cannot be read

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from ingest.cameras.backoff import rest_s
-from ingest.cameras.danger import Danger
 from ingest.cameras.district import Camera
-from ingest.cameras.outbox import Outbox
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.cause import source_error
 from ingest.cameras.state import StreamState
+from ingest.cameras.workers.backoff import rest_s
+from ingest.cameras.workers.danger import Danger
+from ingest.cameras.workers.outbox import Outbox
 from ingest.clock import NS_PER_S, Clock
 from ingest.errors import SourceError
 

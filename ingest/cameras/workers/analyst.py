@@ -7,9 +7,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
-from ingest.cameras.danger import NOBODY, Danger
 from ingest.cameras.sources.sampler import Want
 from ingest.cameras.sources.stream import StreamPacket, VideoStream
+from ingest.cameras.workers.danger import NOBODY, Danger
 from ingest.clock import Clock
 
 
