@@ -23,8 +23,8 @@ from deploy.demo.place import SQUARE_MASTS
 from ingest.cameras.district import Camera
 from ingest.cameras.observation import Observation
 from ingest.cameras.settings import IngestSettings
-from ingest.cameras.workers.worker import Report
 from ingest.cameras.workers.process import WorkerProcess
+from ingest.cameras.workers.worker import Report
 from ingest.clock import NS_PER_S, SystemClock
 
 READERS = 24  # of the demo's four cameras, so that a second has frames enough
