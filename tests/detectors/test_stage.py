@@ -22,6 +22,7 @@ from ingest.schema.codec import decode_finding, encode_tick
 from ingest.schema.finding import Level, Phase
 from ingest.schema.tick import Picture, Tick
 from tests.detectors.plaza import (
+    EXACT,
     boxes_at,
     camera,
     counts,
@@ -270,6 +271,16 @@ def test_an_open_condition_survives_a_restart_and_ends_when_ticks_resume_too_lat
     assert (end.data.phase, end.data.condition) == (Phase.UNKNOWN, first[0].id)
     assert seconds(end.data.observed_at) == 30.0
     assert again.data.phase == Phase.RAISED and seconds(again.data.onset_at) == 600.0
+
+
+def test_an_end_and_a_new_beginning_in_one_tick_are_two_findings():
+    at_once = DetectSettings(occupancy=EXACT, detectors={"crowd.capacity": {"red_hold_s": 0}})
+    stage = detect(plaza(), at_once, only=("crowd.capacity",))
+    _, findings = run(stage, [tick(1.0, {7: 120}), tick(600.0, {7: 120})])
+    assert [each.data.phase for each in findings] == [Phase.RAISED, Phase.UNKNOWN, Phase.RAISED]
+    first, end, second = findings
+    assert len({each.id for each in findings}) == 3
+    assert first.data.condition == end.data.condition != second.data.condition
 
 
 def test_a_changed_district_keeps_what_is_still_there_and_ends_the_rest():

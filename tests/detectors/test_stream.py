@@ -73,6 +73,18 @@ def test_a_blind_camera_over_a_crowd_is_amber_by_itself():
     assert amber[1][0].data.thresholds["crowd_use"] == 0.5
 
 
+def test_amber_stays_to_its_end_whatever_another_camera_says_meanwhile():
+    both = district_of([camera(), camera(8, "other")], [zone(cameras=("gate-7", "other"))])
+    ticks = []
+    for at in range(1, 60):
+        others = 60 if at < 30 else 5
+        flags = {7: int(Picture.COVERED) if 10 <= at < 50 else 0}
+        ticks.append(tick(at, {7: others, 8: others}, picture=flags, captured_s=at))
+    _, findings = run(detect(both, only=ONLY), ticks)
+    assert changes(findings) == [("raised", "amber", 20.0), ("cleared", "amber", 53.0)]
+    assert {each.data.level for each in findings} == {"amber"}
+
+
 def test_one_condition_follows_the_camera_through_its_troubles():
     ticks = [tick(at, {7: 1}, picture={7: int(Picture.COVERED)}) for at in range(1, 20)]
     ticks += [tick(at, {}, period_s=1.0) for at in range(20, 40)]
