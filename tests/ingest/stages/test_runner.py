@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
-import structlog
 
 from ingest.bus.contract import Bus, Draft, Record, TopicSpec
 from ingest.bus.embedded import EmbeddedBus
