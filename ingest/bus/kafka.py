@@ -635,18 +635,20 @@ class KafkaBusProducer:
 
     def _carry(self) -> None:
         client = self._client
+        epoch = client._transaction_manager.producer_id_and_epoch
         client.begin_transaction()
         sent = [self._send(draft) for draft in self._drafts]
         for membership, offsets in self._moves:
             client.send_offsets_to_transaction(offsets, membership)
-        try:
-            client.commit_transaction()
-        except faults.KafkaError:
-            # The cause stands in the first send that failed; what is raised here is often only its shadow.
-            for future in sent:
-                if future.is_done and future.exception is not None:
-                    raise future.exception from None
-            raise
+        # All must be acknowledged, under the epoch that we began with, before the end. After a refused send the library
+        # may take a new epoch and then commit nothing, with success.
+        client.flush(self._bus.settings.answer_s_max)
+        for future in sent:
+            if not future.is_done or future.exception is not None:
+                raise future.exception or faults.KafkaTimeoutError("a record was not acknowledged")
+        if client._transaction_manager.producer_id_and_epoch != epoch:
+            raise faults.ProducerFencedError("the epoch has changed within the transaction")
+        client.commit_transaction()
 
     def _stop(self, error: BusFenced, cause: BaseException | None = None) -> None:
         self._fenced = error

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kafka.errors import InvalidProducerEpochError
+from kafka.future import Future
 from kafka.structs import ConsumerGroupMetadata
 
 import ingest.bus.kafka as module
@@ -115,6 +117,32 @@ def test_a_zombie_in_the_middle_of_its_commit_leaves_nothing_and_its_replacement
         zombie.commit()
     assert town.read_all(topic) == [b"new"]
     zombie.close()
+    replacement.close()
+
+
+def test_a_commit_of_which_a_record_was_refused_is_no_commit(town: Town) -> None:
+    topic = town.topic()
+    producer = town.bus.producer(town.id("p"))
+    assert isinstance(producer, KafkaBusProducer)
+    producer.begin()
+    producer.append(Draft(topic, 0, None, b"kept"))
+    producer.append(Draft(topic, 0, None, b"refused"))
+    send = producer._client.send
+
+    def refuse(topic: str, value: bytes, **more: object) -> object:
+        return (
+            Future().failure(InvalidProducerEpochError()) if value == b"refused" else send(topic, value=value, **more)
+        )
+
+    producer._client.send = refuse
+    with pytest.raises(BusFenced):
+        producer.commit()
+    producer.close()
+    replacement = town.bus.producer(town.id("p"))
+    replacement.begin()
+    replacement.append(Draft(topic, 0, None, b"new"))
+    replacement.commit()
+    assert town.read_all(topic) == [b"new"]
     replacement.close()
 
 
