@@ -48,7 +48,9 @@ def crowd_district(cameras: int, partitions: int, calibrated_at_ns: int) -> Dist
     """`cameras` sites of one camera and one zone, dealt out to the partitions in turn; numbers from 0."""
     columns = int(np.ceil(np.sqrt(cameras)))
     sites = [(_APART_M * (n % columns), _APART_M * (n // columns)) for n in range(cameras)]
-    records = [_camera(n, n % partitions, east_m, north_m, calibrated_at_ns) for n, (east_m, north_m) in enumerate(sites)]
+    records = [
+        _camera(n, n % partitions, east_m, north_m, calibrated_at_ns) for n, (east_m, north_m) in enumerate(sites)
+    ]
     zones = [_zone(n, n % partitions, east_m, north_m) for n, (east_m, north_m) in enumerate(sites)]
     return district_of(records, zones)
 

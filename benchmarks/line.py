@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import structlog
@@ -47,6 +48,15 @@ PARTITIONS, PERIOD_S, RAISES_PER_S = 4, 1.0, 7.0
 TICK_NS = 200_000_000
 _LOOKS = 4  # at the frames, in each interval, as the ingest role does
 _READY_S_MAX, _DRAIN_S_MAX = 25.0, 15.0
+
+
+@cache
+def _stage() -> DetectStage:
+    """The stage over the district of all runs; its views are made before the clock runs."""
+    stage = DetectStage(crowd_district(CAMERAS, PARTITIONS, SystemClock().now_ns()), AT_ONCE)
+    for partition in range(PARTITIONS):
+        stage.initial(partition)
+    return stage
 
 
 class LineFailed(Exception):
@@ -81,6 +91,7 @@ def measured_line(name: str, parts: LineParts, settle_s: float, measured_s: floa
         LineFailed: there was no alert within 25 s, or a part ended.
     """
     clock, seen, random = SystemClock(), _Seen(), np.random.default_rng(seed)
+    _stage()
     run = _Run(parts, clock, seen, _played(clock, measured_s + settle_s, random), random)
     threads = RoleThreads(run.roles(), Health())
     begun_ns = clock.now_ns()
@@ -122,10 +133,7 @@ class _Run:
         parts, clock = self.parts, self.clock
         parts.bus.create_topics(topic_specs(PARTITIONS, ("detect", "perceive")))
         log, metrics = structlog.get_logger(), Metrics(CollectorRegistry())
-        stage = DetectStage(crowd_district(CAMERAS, PARTITIONS, clock.now_ns()), AT_ONCE)
-        for partition in range(PARTITIONS):
-            stage.initial(partition)  # the views of the district are made before the clock runs
-        runner = Runner(parts.bus, stage, member="slice", clock=clock, metrics=metrics, log=log, live=parts.live)
+        runner = Runner(parts.bus, _stage(), member="slice", clock=clock, metrics=metrics, log=log, live=parts.live)
 
         def correlate(stop: threading.Event) -> None:
             casebook = parts.open_casebook()

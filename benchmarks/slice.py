@@ -36,6 +36,7 @@ from ingest.live.contract import LiveStore
 from ingest.live.memory import MemoryLiveStore
 from ingest.live.redis import open_redis
 from tests.support import parts
+from tests.support.kafka_jars import PartMissingError
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Size:
 
 
 FULL = Size(500, 1_000, 15.0, 60.0, 4.0, 8.0, starts_beside=False)
-QUICK = Size(100, 100, 2.0, 6.0, 1.0, 3.0, starts_beside=True)
+QUICK = Size(100, 100, 2.0, 5.0, 1.0, 3.0, starts_beside=True)
 
 
 @click.command()
@@ -68,7 +69,7 @@ def main(quick: bool, as_json: bool) -> None:
     try:
         parts.find_kafka()
         show(measured(QUICK if quick else FULL), as_json=as_json)
-    except (parts.PartMissingError, LineFailed, CameraSilent, RuntimeError) as error:
+    except (PartMissingError, LineFailed, CameraSilent, RuntimeError) as error:
         talk(f"slice: {error}")
         sys.exit(1)
 
@@ -78,7 +79,7 @@ def measured(size: Size) -> Figures:
     All figures.
 
     Raises:
-        parts.PartMissingError: Kafka cannot be started here.
+        PartMissingError: Kafka cannot be started here.
         LineFailed, CameraSilent: something that is measured did not work.
         RuntimeError: a real part did not come up.
     """
@@ -154,7 +155,7 @@ def _live(stack: ExitStack, folder: Path) -> tuple[LiveStore, bool]:
     clock = SystemClock()
     try:
         store: LiveStore = open_redis(stack.enter_context(parts.redis(_made(folder / "redis"))), clock, None)
-    except parts.PartMissingError as missing:
+    except PartMissingError as missing:
         talk(f"kafka: live store in memory: {missing}")
         return MemoryLiveStore(clock), False
     stack.callback(store.close)
@@ -164,7 +165,7 @@ def _live(stack: ExitStack, folder: Path) -> tuple[LiveStore, bool]:
 def _casebook(stack: ExitStack, folder: Path) -> tuple[str, bool]:
     try:
         url = stack.enter_context(parts.postgres())
-    except parts.PartMissingError as missing:
+    except PartMissingError as missing:
         talk(f"kafka: casebook in SQLite: {missing}")
         return f"sqlite:///{folder / 'kafka-casebook.sqlite'}", False
     talk("kafka: one broker; casebook in PostgreSQL without fsync, as the test bench starts it")
