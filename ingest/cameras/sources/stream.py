@@ -121,7 +121,8 @@ class VideoStream:
         """End the connection."""
         with self.lock:
             self.decoder = None
-            self._container.close()
+        # Outside the lock: a farewell to a camera that is gone may take its time, and the analyst has others.
+        self._container.close()
 
     def _demuxed(self) -> Iterator[VideoPacket]:
         try:

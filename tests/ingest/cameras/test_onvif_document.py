@@ -165,3 +165,11 @@ def test_a_document_without_end_is_cut_off() -> None:
 
 def test_an_empty_root_ends_itself() -> None:
     assert Assembly().add(b'<tt:MetadataStream xmlns:tt="x"/>', 1) is not None
+
+
+def test_a_deep_document_is_read_or_refused_in_good_time() -> None:
+    deep = b"<tt:MetadataStream xmlns:tt='x'>" + b"<a>" * 300_000
+    with pytest.raises(ValueError, match="metadata:"):
+        parse_document(deep, Tracks(), Counter())
+    closed = deep + b"</a>" * 300_000 + b"</tt:MetadataStream>"
+    assert parse_document(closed, Tracks(), Counter()) == []
