@@ -15,7 +15,7 @@ from correlator.incidents.changes import History
 from correlator.incidents.condition import ACTIVE, Condition, condition_of, folded, together
 from correlator.incidents.incident import Incident
 from correlator.incidents.lifecycle import CORRELATE, joined, reopened
-from correlator.incidents.neighbours import is_near, is_together
+from correlator.incidents.neighbours import is_near, is_together, is_unmoved
 from correlator.incidents.notices import tell
 from correlator.incidents.settings import ns
 from ingest.schema.finding import Finding
@@ -35,24 +35,27 @@ def take(board: Board, finding: Finding, partition: int, appended_at_ns: int, no
     board.put_finding(alone.id, finding.id)
     known = board.conditions.get(alone.id)
     condition = alone if known is None else folded(known, alone)
-    homes = _homes(board, condition)
+    homes = _homes(board, condition, known)
     before = together(board.tally(home).status for home in homes if board.incidents[home].recorded_rank)
     board.put_condition(condition, board.home.get(condition.id, homes[0]))
     name, gone = _join(board, homes, condition)
     tell(board, name, before, gone, alone, now_ns)
 
 
-def _homes(board: Board, condition: Condition) -> list[str]:
+def _homes(board: Board, condition: Condition, known: Condition | None) -> list[str]:
     """The incidents that a condition makes one, at least one; a new one where there is none."""
-    live, closed = _touching(board, condition)
     home = board.home.get(condition.id)
-    if home is not None:
+    if home is not None and known is not None:
         incident = board.incidents[home]
         if incident.state == "closed" and not _is_news(incident, condition):
             return [home]
         if incident.state == "closed":
             _reopen(board, incident, condition)
+        elif is_unmoved(known, condition):
+            return [home]
+        live, _ = _touching(board, condition)
         return sorted({home, *live})
+    live, closed = _touching(board, condition)
     if live:
         return sorted(live)
     if closed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Set
 
 from correlator.incidents.condition import Condition
 from correlator.incidents.place import between_m, cells
@@ -34,6 +34,15 @@ def is_together(one: Condition, other: Condition, gap_ns: int, loss_gap_ns: int)
     return one.onset_ns - other.observed_ns <= gap_ns and other.onset_ns - one.observed_ns <= gap_ns
 
 
+def is_unmoved(before: Condition, after: Condition) -> bool:
+    """
+    Whether a condition cannot meet more than it did. True of a lost camera that only goes on being lost; others may
+    meet what began later, just by lasting.
+    """
+    same = before.places == after.places and before.zones == after.zones and before.causes == after.causes
+    return is_loss(after) and same and (before.onset_ns, before.onset_last_ns) == (after.onset_ns, after.onset_last_ns)
+
+
 class Neighbours:
     """Ids of conditions by where they are."""
 
@@ -61,14 +70,14 @@ class Neighbours:
         self._all[condition.family].discard(condition.id)
         self._wide[condition.family].discard(condition.id)
 
-    def of(self, condition: Condition) -> Iterator[str]:
-        """Ids that may be near, each once, in a stable order."""
+    def of(self, condition: Condition) -> Set[str]:
+        """Ids of others that may be near."""
         keys, wide = self._keys_of(condition)
         found = set(self._all[condition.family]) if wide else set(self._wide[condition.family])
         for key in keys:
             found |= self._by_key.get(key, set())
         found.discard(condition.id)
-        return iter(sorted(found))
+        return found
 
     def _keys_of(self, condition: Condition) -> tuple[frozenset[Hashable], bool]:
         loss = is_loss(condition)

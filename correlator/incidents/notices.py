@@ -10,7 +10,7 @@ from correlator.incidents.board import Board
 from correlator.incidents.changes import History, alert_of
 from correlator.incidents.condition import ACTIVE, Condition
 from correlator.incidents.incident import Incident
-from correlator.incidents.lifecycle import CORRELATE
+from correlator.incidents.lifecycle import CORRELATE, reopened
 from correlator.incidents.settings import ns
 
 Notice = tuple[str, tuple[str, ...]]  # kind, and the facts that make it unique
@@ -61,6 +61,7 @@ def _beginning(
         return replace(incident, told_rank=told, recorded_rank=rank), [("reopened", (finding.latest_id,))]
     if rank > incident.recorded_rank:
         kind, facts = ("escalated", (incident.episode, str(rank))) if incident.recorded_rank else ("opened", ())
+        incident = _unresolved(incident, finding)
         told = rank if shouted else incident.told_rank
         return replace(incident, told_rank=told, recorded_rank=rank), [(kind, facts)]
     if not late and status == ACTIVE and incident.told_rank == 0:
@@ -68,11 +69,13 @@ def _beginning(
         incident = replace(incident, told_rank=rank, clock_from_ns=finding.latest_ns)
         return incident, [("opened", ("still", incident.episode))]
     if before is not None and before != ACTIVE and status == ACTIVE:
-        if incident.state == "resolved":
-            state = replace(incident, state="open", state_version=incident.version, acknowledged_by=None)
-            incident = replace(state, changed_by=None, met_ns={}, breached=(), clock_from_ns=finding.latest_ns)
-        return incident, [("reopened", (finding.latest_id,))]
+        return _unresolved(incident, finding), [("reopened", (finding.latest_id,))]
     return incident, []
+
+
+def _unresolved(incident: Incident, finding: Condition) -> Incident:
+    """What was resolved, and began again or got worse, is not: it is open, and its clocks start anew."""
+    return reopened(incident, finding.latest_id, finding.latest_ns) if incident.state == "resolved" else incident
 
 
 def _paced(incident: Incident, finding: Condition, apart_ns: int) -> tuple[Incident, list[Notice]]:

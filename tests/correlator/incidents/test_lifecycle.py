@@ -135,6 +135,20 @@ def test_what_ended_and_begins_again_is_told_again(watch: Watch) -> None:
     assert [kind for kind in kinds(watch.said()) if kind != "updated"] == ["opened", "cleared", "reopened", "cleared"]
 
 
+@pytest.mark.parametrize("again", ["worse", "new"])
+def test_what_was_resolved_and_gets_worse_or_begins_again_is_open_with_new_clocks(watch: Watch, again: str) -> None:
+    watch.play(finding("a"))
+    watch.casebook.act(A, "resolve", actor="desk-1", version=None, at_ns=at_ns(5))
+    if again == "worse":
+        watch.play(finding("a", 100, Phase.UPDATED, Level.RED))
+    else:
+        watch.play(finding("a", 60, Phase.CLEARED), finding("b", 100, onset_s=100))
+    (view,) = watch.open()
+    assert (view.state, view.condition, view.acknowledged_by) == ("open", "active", None)
+    assert view.clocks["seen"].target_at == utc(at_ns(160))
+    assert kinds(watch.said())[-1] == ("escalated" if again == "worse" else "reopened")
+
+
 def test_a_condition_that_is_closed_for_days_and_then_ends_stays_with_its_incident(watch: Watch) -> None:
     watch.play(finding("a"), finding("a", 5, Phase.CLEARED))
     watch.casebook.act(A, "close", actor="desk-1", version=None, at_ns=at_ns(10))
