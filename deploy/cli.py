@@ -235,7 +235,7 @@ def models() -> None:
 @click.option(
     "--card", type=click.Path(path_type=Path, dir_okay=False), required=True, help="TOML: licence, input, classes."
 )
-@click.option("--sha256", help="Expected checksum; overrides the card's.")
+@click.option("--sha256", help="Expected checksum, besides the card's.")
 @settings_options
 def models_add(file: Path, card: Path, sha256: str | None, settings_path: Path | None, data: Path | None) -> None:
     """Check a model against its card and keep it.
@@ -256,7 +256,7 @@ def detectors_group() -> None:
 
 @detectors_group.command("list")
 def detectors_list() -> None:
-    """Name, version and what each reads.
+    """Name, version, what each reads, and its settings with their defaults.
 
     Example:  drumtower detectors list
     """
@@ -264,6 +264,8 @@ def detectors_list() -> None:
 
     for detector in installed_detectors().values():
         click.echo(f"{detector.name}\tversion {detector.version}\treads {', '.join(detector.reads)}")
+        for field in msgspec.structs.fields(detector.settings):
+            click.echo(f"    {field.name} = {field.default}")
 
 
 @main.group()

@@ -28,9 +28,10 @@ from ingest.errors import RecordError
 from ingest.schema.codec import decode_tick, encode_finding
 from ingest.schema.finding import Finding
 from ingest.schema.tick import Tick
-from ingest.stages.stage import Read
+from ingest.stages.stage import Progress, Read
+from ingest.stages.watermark import Watermark
 
-_BEFORE_ALL = -(2**62)
+_BEFORE_ALL = -(2**62)  # before every time, and far enough from the end to be subtracted from
 
 
 class Counts(msgspec.Struct, frozen=True, array_like=True):
@@ -39,6 +40,7 @@ class Counts(msgspec.Struct, frozen=True, array_like=True):
     ticks_stale: int = 0  # sent again, or older than one of the same producer
     rows_late: int = 0  # older than the bounded lateness
     rows_unknown: int = 0  # of cameras that are not in this partition, or are off
+    steps_failed: int = 0  # of a detector that raised instead of answering
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,14 +167,28 @@ class DetectStage:
         shown = zone_states(prepared.district, seen, [what.last for what in state.opened.values()])
         return {each.id: msgspec.json.encode(each) for each in shown}
 
+    def progress(self, state: State) -> Progress:
+        counts = state.counts
+        mark_ns = None if state.at_ns == _BEFORE_ALL else Watermark(self._lateness_ns, state.at_ns).at_ns
+        return Progress(
+            mark_ns,
+            {
+                "stale": counts.ticks_stale,
+                "late": counts.rows_late,
+                "unknown_camera": counts.rows_unknown,
+                "detector_failed": counts.steps_failed,
+            },
+        )
+
     def _tick(self, state: State, read: Read[Tick]) -> tuple[State, list[Finding]]:
         tick, counts = read.value, state.counts
         if tick.ends_at_ns <= state.heard.get(tick.producer, _BEFORE_ALL):
             return replace(state, counts=msgspec.structs.replace(counts, ticks_stale=counts.ticks_stale + 1)), []
         prepared = self._prepared(state.partition)
-        at_ns = max(state.at_ns, tick.ends_at_ns)
+        watermark = Watermark(self._lateness_ns, state.at_ns).advanced(tick.ends_at_ns)
+        at_ns = watermark.newest_ns
         # A camera whose clock is behind is not late: the newer of its time and of the arrival counts.
-        late = np.maximum(tick.captured_at_ns, tick.arrived_at_ns) < at_ns - self._lateness_ns
+        late = watermark.late(np.maximum(tick.captured_at_ns, tick.arrived_at_ns))
         if late.any():
             counts = msgspec.structs.replace(counts, rows_late=counts.rows_late + int(late.sum()))
             tick = kept_rows(tick, ~late)
@@ -191,7 +207,11 @@ class DetectStage:
         states: list[Any] = []
         said: list[tuple[str, Condition]] = []
         for each, own, before in zip(self.detectors, prepared.detectors, state.detectors, strict=True):
-            after, conditions = each.detector.step(own, before, moment, tick)
+            try:
+                after, conditions = each.detector.step(own, before, moment, tick)
+            except Exception:  # a stranger's rule that fails must not silence all others: it alone says nothing
+                after, conditions = before, ()
+                counts = msgspec.structs.replace(counts, steps_failed=counts.steps_failed + 1)
             states.append(after)
             said += [(each.detector.name, condition) for condition in conditions]
         teller = Teller(self.name, self.version, read.position, at_ns, self._update_ns, self._silent_ns)

@@ -27,7 +27,10 @@ class Metrics:
         self._records = counter("records", "Records that a stage has taken from its topic.", "stage")
         self._outputs = counter("outputs", "What a stage has appended to its topic.", "stage")
         self._dead = counter("dead_letters", "Records that a stage could not read or step.", "stage")
-        self._late = counter("late_rows", "Rows behind the watermark, dropped.", "stage")
+        self._rows_dropped = counter(
+            "rows_dropped", "Rows that a stage passed over: late, unknown ...", "stage", "cause"
+        )
+        self._watermark = gauge("watermark_delay_seconds", "How far event time is behind the wall clock.", "stage")
         self._step = histogram("step_seconds", "Time of one step over a batch, encoding included.", "stage")
         self._commit = histogram("commit_seconds", "Time of one commit.", "stage")
         self._lag = gauge("lag_records", "Records that a stage has yet to take.", "stage", "partition")
@@ -58,8 +61,11 @@ class Metrics:
     def lag(self, stage: str, partition: int, records: int) -> None:
         self._lag.labels(stage, str(partition)).set(records)
 
-    def late_rows(self, stage: str, rows: int) -> None:
-        self._late.labels(stage).inc(rows)
+    def rows_dropped(self, stage: str, cause: str, rows: int) -> None:
+        self._rows_dropped.labels(stage, cause).inc(rows)
+
+    def watermark_delay(self, stage: str, seconds: float) -> None:
+        self._watermark.labels(stage).set(seconds)
 
     def frames_read(self, frames: int) -> None:
         self._frames.inc(frames)

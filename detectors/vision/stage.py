@@ -23,7 +23,7 @@ from ingest.errors import RecordError, StoreRetryable
 from ingest.schema.codec import encode_tick
 from ingest.schema.frame_reference import FrameReference, decode_reference
 from ingest.schema.tick import ObjectClass, Tick, empty_tick
-from ingest.stages.stage import Read
+from ingest.stages.stage import Progress, Read
 
 PRODUCER = "perceive"
 _BEFORE_ALL = -(2**62)
@@ -113,6 +113,10 @@ class PerceiveStage:
 
     def live(self, state: State) -> Mapping[str, bytes]:
         return {}
+
+    def progress(self, state: State) -> Progress:
+        counts = state.counts
+        return Progress(None, {"shed": counts.shed, "gone": counts.gone, "broken": counts.broken})
 
     def _look(self, state: State, frame: FrameReference) -> tuple[State, Tick | None]:
         counts = state.counts

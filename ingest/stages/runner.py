@@ -23,9 +23,11 @@ from ingest.errors import BusError, BusFenced, BusRetryable, RecordError, StoreR
 from ingest.live.contract import LiveStore
 from ingest.stages.checkpoint import Snapshot, last_snapshot, snapshot_draft
 from ingest.stages.stage import Input, Output, Read, Stage, State
+from ingest.stages.watermark import NEVER_NS, combined_ns
 
 LIVE_PERIOD_NS = NS_PER_S
 LIVE_LIFETIME_S = 15.0
+IDLE_NS = 10 * NS_PER_S
 REBUILDS_MAX = 3  # a replacement that its predecessor's last send took down rebuilds; a real zombie gives up
 REBUILD_WINDOW_NS = 60 * NS_PER_S
 
@@ -47,6 +49,10 @@ class StageMetrics(Protocol):
 
     def lag(self, stage: str, partition: int, records: int) -> None: ...
 
+    def rows_dropped(self, stage: str, cause: str, rows: int) -> None: ...
+
+    def watermark_delay(self, stage: str, seconds: float) -> None: ...
+
 
 @dataclass(slots=True)
 class _Line(Generic[State]):
@@ -54,6 +60,7 @@ class _Line(Generic[State]):
 
     state: State
     next_offset: int
+    heard_ns: int  # monotonic, when its last record was taken
 
 
 @dataclass(slots=True)
@@ -174,14 +181,15 @@ class Runner(Generic[State, Input, Output]):
         try:
             snapshot = last_snapshot(self._bus, stage.name, partition)
             if snapshot is not None:
-                line = _Line(stage.restore(partition, snapshot.state), snapshot.next_offset)
+                line = _Line(stage.restore(partition, snapshot.state), snapshot.next_offset, self._clock.monotonic_ns())
                 consumer.seek(at, line.next_offset)
                 self._lines[partition] = line
                 return
         except RecordError as error:
             # In doubt, tell twice: a line without its memory may repeat a finding, a line that stands still loses all.
             self._log.error("snapshot.refused", stage=stage.name, partition=partition, reason=str(error))
-        self._lines[partition] = _Line(stage.initial(partition), consumer.committed(at) or 0)
+        offset = consumer.committed(at) or 0
+        self._lines[partition] = _Line(stage.initial(partition), offset, self._clock.monotonic_ns())
         consumer.seek(at, self._lines[partition].next_offset)
 
     def _carry(self, consumer: Consumer, producer: Producer, batches: Mapping[int, list[Record]]) -> None:
@@ -218,13 +226,14 @@ class Runner(Generic[State, Input, Output]):
             raise
         for partition, done in stepped.items():
             if partition in self._lines:
+                self._count_dropped(self._lines[partition].state, done.line.state)
                 self._lines[partition] = done.line  # 7
         self._report(consumer, batches, stepped, started_ns, stepped_ns)
 
     def _step(self, partition: int, records: Sequence[Record]) -> _Stepped[State]:
         """The line after `records`, with what is to be appended; what could not be read or stepped is a dead letter."""
         line = self._lines[partition]
-        done = _Stepped(_Line(line.state, records[-1].position.offset + 1))
+        done = _Stepped(_Line(line.state, records[-1].position.offset + 1, self._clock.monotonic_ns()))
         reads: list[tuple[Record, Read[Input]]] = []
         for record in records:
             try:
@@ -286,6 +295,7 @@ class Runner(Generic[State, Input, Output]):
             for partition, line in self._lines.items():
                 end = self._consumer.end_offset(TopicPartition(self.stage.reads, partition))
                 self._metrics.lag(self.stage.name, partition, max(0, end - line.next_offset))
+        self._report_watermark(now_ns)
         if self._live is not None and self._lines:
             shown: dict[str, bytes] = {}
             for line in self._lines.values():
@@ -294,6 +304,21 @@ class Runner(Generic[State, Input, Output]):
                 self._live.put_states("zone", shown, LIVE_LIFETIME_S)
             except StoreRetryable as error:
                 self._log.warning("live.not_shown", stage=self.stage.name, reason=str(error))
+
+    def _count_dropped(self, before: State, after: State) -> None:
+        then, now = self.stage.progress(before).dropped, self.stage.progress(after).dropped
+        for cause, rows in now.items():
+            if rows > then.get(cause, 0):
+                self._metrics.rows_dropped(self.stage.name, cause, rows - then.get(cause, 0))
+
+    def _report_watermark(self, now_ns: int) -> None:
+        """How far behind the wall clock event time is; a partition that is idle does not hold back the others."""
+        marks = {partition: self.stage.progress(line.state).watermark_ns for partition, line in self._lines.items()}
+        known = {partition: at_ns for partition, at_ns in marks.items() if at_ns is not None and at_ns != NEVER_NS}
+        if known:
+            heard = {partition: line.heard_ns for partition, line in self._lines.items()}
+            mark_ns = combined_ns(known, heard, now_ns, IDLE_NS)
+            self._metrics.watermark_delay(self.stage.name, (self._clock.now_ns() - mark_ns) / NS_PER_S)
 
     def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None

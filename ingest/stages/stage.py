@@ -5,7 +5,7 @@ A stage is `(settings, state, batch) -> (state, output)`: pure, no clock, no I/O
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from ingest.bus.contract import Draft, Position, Record
@@ -21,6 +21,14 @@ class Read(Generic[Input]):
 
     position: Position
     value: Input
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What operators want to know of a state; the runner makes metrics of it."""
+
+    watermark_ns: int | None = None  # how far event time has come; None where the stage has none
+    dropped: Mapping[str, int] = field(default_factory=dict)  # rows passed over since the beginning, by cause
 
 
 class Stage(Protocol[State, Input, Output]):
@@ -53,3 +61,5 @@ class Stage(Protocol[State, Input, Output]):
 
     def live(self, state: State) -> Mapping[str, bytes]:
         """What the live store should show of this state, by zone id; no truth, may be lost."""
+
+    def progress(self, state: State) -> Progress: ...

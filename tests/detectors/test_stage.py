@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from detectors.crowd.occupancy import OccupancySettings
 from detectors.kept_rows import kept_rows
+from detectors.registry import Configured
 from detectors.settings import DetectSettings
+from detectors.stage import DetectStage
 from ingest.bus.contract import Position, Record
 from ingest.cameras.district import District, district_of
 from ingest.cameras.state import ZoneState
@@ -354,3 +356,45 @@ def test_the_stage_needs_no_frame_at_all():
     state, findings = run(stage, [tick(1.0, {}), tick(2.0, {5: 3})])
     assert findings == [] and stage.save(stage.restore(0, stage.save(state))) == stage.save(state)
     assert told(findings) == []
+
+
+class NoSettings(msgspec.Struct, frozen=True):
+    """Nothing to set."""
+
+
+class Failing:
+    """A stranger's detector that raises at every step."""
+
+    name, version, reads, settings = "stranger.rule", 1, ("camera",), NoSettings
+
+    def prepare(self, settings, district):
+        return None
+
+    def initial(self, prepared):
+        return None
+
+    def step(self, prepared, state, moment, tick):
+        raise ZeroDivisionError
+
+    def save(self, prepared, state):
+        return b""
+
+    def restore(self, prepared, snapshot):
+        return None
+
+
+def test_a_detector_that_fails_is_counted_and_silences_no_other():
+    ticks = counts({0: 120}, until_s=30)
+    alone = detect(plaza())
+    beside = DetectStage(plaza(), alone.settings, (Configured(Failing(), NoSettings()), *alone.detectors))
+    state, findings = run(beside, ticks)
+    assert told(findings) == told(run(alone, ticks)[1]) != []
+    assert beside.progress(state).dropped["detector_failed"] == len(ticks)
+
+
+def test_progress_tells_how_far_event_time_has_come():
+    stage = detect(plaza())
+    assert stage.progress(stage.initial(0)).watermark_ns is None
+    ticks = counts({0: 1}, until_s=10)
+    state, _ = run(stage, ticks)
+    assert stage.progress(state).watermark_ns == ticks[-1].ends_at_ns - 2 * 10**9

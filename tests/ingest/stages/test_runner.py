@@ -20,7 +20,7 @@ from ingest.errors import BusFenced, BusRetryable, RecordError
 from ingest.metrics import Metrics
 from ingest.schema.ids import record_id
 from ingest.stages.runner import Runner
-from ingest.stages.stage import Read
+from ingest.stages.stage import Progress, Read
 from tests.support.waiting import until
 
 SPECS = [
@@ -65,6 +65,9 @@ class Sum:
 
     def live(self, state: int) -> Mapping[str, bytes]:
         return {}
+
+    def progress(self, state: int) -> Progress:
+        return Progress()
 
 
 def runner(bus: Bus, member: str = "a") -> Runner[int, int, bytes]:
