@@ -57,7 +57,7 @@ def _facts(findings: list[Finding]) -> list[object]:
 
 
 @given(st.data())
-@settings(max_examples=6000, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_incidents_do_not_depend_on_order_or_duplicates(data: st.DataObject) -> None:
     findings = data.draw(_findings())
     shuffled = data.draw(st.permutations(findings + data.draw(st.lists(st.sampled_from(findings), max_size=6))))
@@ -65,7 +65,7 @@ def test_incidents_do_not_depend_on_order_or_duplicates(data: st.DataObject) -> 
 
 
 @given(_findings())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_an_incident_is_a_connected_component_with_the_id_of_its_earliest_condition(findings: list[Finding]) -> None:
     board = board_of(findings)
     folds: dict[str, Condition] = {}
