@@ -36,7 +36,9 @@ def place(line: TimeLine, camera_at_ns: int | None, arrived_at_ns: int) -> tuple
     # An offset is told once it is established: a single wild stamp says nothing about the clock.
     known_ns = offset_ns if strikes == 0 or turned else line.offset_ns
     is_camera = good and trusted
-    at_ns = camera_at_ns if is_camera and camera_at_ns is not None else arrived_at_ns
+    # A clock that runs ahead within the bound: nothing is captured after it has arrived, and time must not run ahead
+    # of the other cameras'.
+    at_ns = min(camera_at_ns, arrived_at_ns) if is_camera and camera_at_ns is not None else arrived_at_ns
     # A step back within the bound (a change of clock) would make durations negative; a larger one is our own clock's.
     if 0 <= line.captured_at_ns - at_ns <= 2 * line.bound_ns:
         at_ns = line.captured_at_ns + 1
