@@ -6,8 +6,8 @@ The bus on Apache Kafka, through kafka-python 3.0.12: the only module that knows
   still send (which would take its replacement down with it) is a few milliseconds.
 - After any error a producer is thrown away without a word and another one is made: the library keeps the offsets of an
   aborted transaction and would send them with the next one, and its states after fencing are not to be trusted.
-- Every record of a transaction is acknowledged before its end: after a refused one the library took a new epoch, and its
-  commit ended with success and had committed nothing (8 of 100 trials beside a fenced zombie's last send, under load).
+- Every record of a transaction is acknowledged before its end: after a refused one the library took a new epoch, and
+  its commit ended with success and had committed nothing (8 of 100 trials beside a fenced zombie's last send).
 - Rebalance call-backs come from the library's own thread. They are kept, and made in the caller's thread by `poll`.
 - A static member that closes does not leave its group. We have the coordinator remove it, so that others take over.
 - `send()` never blocks and buffers without end: the bytes in flight are counted here.
@@ -99,6 +99,8 @@ class KafkaBus:
         self._admin_client: Any = None
         self._reader_client: Any = None
         self._group_clients: dict[str, Any] = {}
+        self._ends_client: Any = None
+        self._ends_lock = threading.Lock()  # of its own: reading a whole partition must not hold up who asks for an end
         _check_reachable(settings.bootstrap_servers)
         self.partition_counts()
 
@@ -221,6 +223,19 @@ class KafkaBus:
             offset = self._group_clients[group].committed(kafka.TopicPartition(*at), timeout_ms=timeout_ms)
         return None if offset is None or offset < 0 else int(offset)
 
+    def end_offset(self, at: TopicPartition) -> int:
+        """
+        The offset after the last record that a reader may see now.
+
+        Asked by a client that never fetches: a broker answers the requests of one connection in turn, so that behind a
+        fetch that waits for records all else waits as long.
+        """
+        with self._ends_lock, self.faults(f"topic {at.topic}"):
+            if self._ends_client is None:
+                self._ends_client = self.connect(kafka.KafkaConsumer, **self.fetch_options())
+            ours = kafka.TopicPartition(*at)
+            return int(self._ends_client.end_offsets([ours], timeout_ms=int(self.settings.answer_s_max * 1_000))[ours])
+
     def producer(self, transactional_id: str | None = None) -> KafkaBusProducer:
         return KafkaBusProducer(self, transactional_id)
 
@@ -329,6 +344,11 @@ class KafkaBus:
             if admin is not None:
                 with suppress(faults.KafkaError):
                     admin.close()
+        with self._ends_lock:
+            ends, self._ends_client = self._ends_client, None
+            if ends is not None:
+                with suppress(faults.KafkaError):
+                    ends.close(autocommit=False, timeout_ms=1_000)
 
 
 class _CallBacks(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
@@ -472,9 +492,7 @@ class KafkaBusConsumer:
         return self._bus.committed(self._group, at)
 
     def end_offset(self, at: TopicPartition) -> int:
-        with self._bus.faults(self._thing):
-            ours = kafka.TopicPartition(*at)
-            return int(self._client.end_offsets([ours], timeout_ms=self._answer_ms)[ours])
+        return self._bus.end_offset(at)
 
     @property
     def _answer_ms(self) -> int:
