@@ -161,7 +161,7 @@ def topics_create(settings_path: Path | None, data: Path | None, partitions: int
 
     Example:  drumtower topics create --partitions 64 --settings drumtower.toml
     """
-    from deploy.system import create_topics
+    from deploy.parts import create_topics
 
     settings = load(settings_path, data)
     if partitions is not None:
@@ -242,7 +242,7 @@ def models_add(file: Path, card: Path, sha256: str | None, settings_path: Path |
 
     Example:  drumtower models add yolox_nano.onnx --card docs/models/yolox-nano.toml
     """
-    from deploy.system import data_folder
+    from deploy.parts import data_folder
     from detectors.vision.models import add_model
 
     added = add_model(data_folder(load(settings_path, data)) / "models", file, card, sha256)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.parts import open_registry_bus
 from deploy.settings import Settings
-from deploy.system import open_registry_bus
 from detectors.geometry.calibration import calibrate
 from detectors.geometry.plane import site_plane
 from ingest.cameras.district import Calibration, District

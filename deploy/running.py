@@ -15,10 +15,11 @@ import msgspec
 import structlog
 
 from deploy.http.server import OpsServer
+from deploy.parts import Parts, open_parts
 from deploy.registry_import import import_files
 from deploy.roles import RoleThreads
 from deploy.settings import Settings
-from deploy.system import ROLES, open_parts, roles
+from deploy.system import ROLES, roles
 from ingest.errors import DrumtowerError, SettingsError
 
 
@@ -34,7 +35,7 @@ def run_here(
     with open_parts(settings, member, demo) as parts:
         threads = RoleThreads(roles(parts, names), parts.health)
         threads.stop = stop
-        ops = None if "serve" in names else OpsServer(settings.http.host, settings.http.ops_port, parts)
+        ops = None if "serve" in names else _ops_server(parts)
         threads.start()
         if "serve" in names:
             click.echo(f"Console: http://{settings.http.host}:{settings.http.port}/", err=True)
@@ -45,6 +46,11 @@ def run_here(
         if isinstance(threads.failure, DrumtowerError):
             raise threads.failure
         sys.exit(1)
+
+
+def _ops_server(parts: Parts) -> OpsServer:
+    http = parts.settings.http
+    return OpsServer(http.host, http.ops_port, parts.metrics.registry, parts.health)
 
 
 def run_demo(folder: Path | None, port: int, seed: int, metadata_cameras: int, stop: threading.Event) -> None:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
 
 import msgspec
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 
+from deploy.roles import Health
 from ingest.errors import SettingsError
-
-if TYPE_CHECKING:
-    from deploy.system import Parts
 
 
 def serve(application: Starlette, host: str, port: int, stop: threading.Event) -> None:
@@ -50,13 +47,13 @@ def serve(application: Starlette, host: str, port: int, stop: threading.Event) -
 class OpsServer:
     """`/metrics` and `/healthz`, in a thread of its own."""
 
-    def __init__(self, host: str, port: int, parts: Parts) -> None:
+    def __init__(self, host: str, port: int, registry: CollectorRegistry, health: Health) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if self.path == "/metrics":
-                    self._answer(200, CONTENT_TYPE_LATEST, generate_latest(parts.metrics.registry))
+                    self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
                 elif self.path == "/healthz":
-                    report = parts.health.report()
+                    report = health.report()
                     self._answer(200 if report.ok else 503, "application/json", msgspec.json.encode(report))
                 else:
                     self._answer(404, "text/plain; charset=utf-8", b"Only /metrics and /healthz are here.\n")
