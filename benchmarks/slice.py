@@ -49,11 +49,11 @@ class Size:
     line_s: float
     embedded_settle_s: float
     kafka_settle_s: float  # a broker that has just started needs some seconds before it is warm
-    starts_beside: bool  # the broker starts while the costs are measured: quicker, and less quiet
+    at_once: bool  # costs are measured at one time, while the broker starts: quicker, and less quiet
 
 
-FULL = Size(500, 1_000, 15.0, 60.0, 4.0, 8.0, starts_beside=False)
-QUICK = Size(100, 100, 2.0, 5.0, 1.0, 3.0, starts_beside=True)
+FULL = Size(500, 1_000, 15.0, 60.0, 4.0, 8.0, at_once=False)
+QUICK = Size(100, 100, 2.0, 5.0, 1.0, 3.0, at_once=True)
 
 
 @click.command()
@@ -89,13 +89,18 @@ def measured(size: Size) -> Figures:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL runs as another user
         with ExitStack() as stack:
-            starting = stack.enter_context(ThreadPoolExecutor(1)).submit(stack.enter_context, _distributed(folder))
-            if not size.starts_beside:
+            beside = stack.enter_context(ThreadPoolExecutor(2))
+            starting = beside.submit(stack.enter_context, _distributed(folder))
+            if not size.at_once:
                 wait([starting])
+            talk("cost of a camera's frame")
+            reading = beside.submit(ingest_cost, size.camera_s)
+            if not size.at_once:
+                wait([reading])
             talk("cost of each stage")
             figures |= tick_cost(folder, size.ticks) | finding_cost(folder, size.findings)
-            talk("cost of a camera's frame")
-            figures |= ingest_cost(size.camera_s)
+            wait([starting, reading])
+            figures |= reading.result()
             talk("latency, embedded")
             with _embedded(folder) as line:
                 figures |= measured_line("embedded", line, size.embedded_settle_s, size.line_s)

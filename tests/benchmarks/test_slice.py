@@ -26,7 +26,7 @@ from ingest.clock import SystemClock
 from ingest.live.memory import MemoryLiveStore
 from tests.support import parts
 
-SMALLEST = Size(3, 4, 1.0, 2.0, 0.2, 0.5, starts_beside=True)
+SMALLEST = Size(3, 4, 1.0, 2.0, 0.2, 0.5, at_once=True)
 KEYS = {
     *(f"{bus}_{what}_{p}_ms" for bus in ("embedded", "kafka") for what in ("finding", "alert") for p in ("p50", "p99")),
     "cpu_ms_per_frame_ingest",
