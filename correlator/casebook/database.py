@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from correlator.casebook import tables
 from ingest.errors import SettingsError, StoreConflict, StoreError, StoreRetryable
+from ingest.write_ahead import turn_on_write_ahead
 
 BUSY_S = 5.0
 _LOCK = 0x64_72_75_6D  # PostgreSQL advisory lock while the tables are made
@@ -160,7 +161,7 @@ def _engine(url: URL, is_sqlite: bool) -> Engine:
     def _opened(connection: sqlite3.Connection, _: Any) -> None:
         # Transactions are begun by us: the driver's own would begin too late, at the first write.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
+        turn_on_write_ahead(connection)
         # Whoever was told an alert must find its incident after a power cut: each commit goes to the disk.
         connection.execute("PRAGMA synchronous=FULL")
 

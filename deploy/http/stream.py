@@ -88,6 +88,8 @@ class LiveStream:
             yield b": drumtower\nretry: 1000\n\n" + self._beat_event()
             head = self._sequence
             if last_sequence is not None:
+                # The casebook may be ahead of what was sent to all: what lies between is told here, and not again.
+                head = await run_in_threadpool(self._casebook.sequence)
                 async for event in self._catch_up(last_sequence, head):
                     yield event
             while (waiting := await queue.get()) is not None:

@@ -8,7 +8,7 @@ from ingest.errors import BusError, BusRetryable, SettingsError
 
 def partition_mismatch(spec: TopicSpec, got: int) -> SettingsError:
     """A topic is there with another number of partitions."""
-    mend = "Set the number of partitions back, or run `drumtower topics repartition`."
+    mend = "Set bus.partitions back: a site cannot leave its partition under its snapshots."
     return SettingsError(f"topic {spec.name}", expected=f"{spec.partitions} partitions", got=f"{got}", mend=mend)
 
 

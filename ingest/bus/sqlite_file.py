@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Lock
 
 from ingest.errors import BusError, BusRetryable, DrumtowerError, SettingsError
+from ingest.write_ahead import turn_on_write_ahead
 
 FORMAT = 1
 BUSY_MS = 5_000
@@ -67,7 +68,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == 0:
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # takes only before the first table
-    connection.execute("PRAGMA journal_mode=WAL")
+    turn_on_write_ahead(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(f"PRAGMA journal_size_limit={_WAL_BYTES_KEPT}")
     if version == 0:

@@ -46,7 +46,7 @@ class Stage(Protocol[State, Input, Output]):
         """
 
     def step(self, state: State, batch: Sequence[Read[Input]]) -> tuple[State, Sequence[Output]]:
-        """Advance over one partition's batch; the same inputs give the same bytes, however they are cut into batches."""
+        """Advance over one partition's batch; the same inputs give the same bytes, whatever the batches."""
 
     def encode(self, partition: int, output: Output) -> Draft: ...
 

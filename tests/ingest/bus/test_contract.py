@@ -494,7 +494,7 @@ def test_a_topic_with_another_partition_count_is_refused_and_nothing_is_made(tow
         town.bus.create_topics([TopicSpec(f"{topic}.more", 1, None), TopicSpec(topic, 12, 3_600)])
     assert "12 partitions" in str(refused.value)
     assert "got 8" in str(refused.value)
-    assert "drumtower topics repartition" in refused.value.mend
+    assert "bus.partitions" in refused.value.mend
     assert f"{topic}.more" not in town.bus.partition_counts()
 
 
