@@ -45,5 +45,8 @@ def _json_schema(struct: Any) -> str:
 
 
 def _arrow_schema(schema: pa.Schema) -> str:
-    facts = "metadata: partition, producer, starts_at_ns, ends_at_ns (text)\n"
+    facts = (
+        "metadata: partition, producer, starts_at_ns, ends_at_ns (text)\n"
+        "A column that may be null may be left out: it is unknown in each row.\n"
+    )
     return f"tick/{codec.TICK_VERSION}: an Arrow IPC stream of one record batch\n{facts}\n{schema.to_string()}\n"

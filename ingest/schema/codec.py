@@ -92,12 +92,22 @@ def checked(record: Record, schema: str, newest: int) -> bytes:
 
 
 def encode_tick(tick: Tick) -> tuple[bytes, Headers]:
-    """An Arrow IPC stream of one record batch, and its headers."""
+    """
+    An Arrow IPC stream of one record batch, and its headers. A grid that no frame has is left out: it would be half of
+    the bytes, all of them null.
+    """
     frames = tick.frames
     columns: list[pa.Array] = [pa.array(getattr(tick, name)) for name in _TICK_PLAIN]
     columns += [pa.array(value := getattr(tick, name), mask=np.isnan(value)) for name in _TICK_FLOATS]
-    columns.append(_fixed(tick.foreground_grid.reshape(-1), _CELLS, tick.grid_known))
-    columns.append(_fixed(tick.flow_grid.reshape(-1), _CELLS * 2, tick.flow_known))
+    fields = list(TICK_SCHEMA)
+    for name, known, values, width in (
+        ("foreground_grid", tick.grid_known, tick.foreground_grid, _CELLS),
+        ("flow_grid", tick.flow_known, tick.flow_grid, _CELLS * 2),
+    ):
+        if known.any():
+            columns.append(_fixed(values.reshape(-1), width, known))
+        else:
+            fields.remove(TICK_SCHEMA.field(name))
     columns.append(_objects(tick))
     facts = {
         "partition": str(tick.partition),
@@ -105,7 +115,7 @@ def encode_tick(tick: Tick) -> tuple[bytes, Headers]:
         "starts_at_ns": str(tick.starts_at_ns),
         "ends_at_ns": str(tick.ends_at_ns),
     }
-    schema = TICK_SCHEMA.with_metadata(facts)
+    schema = pa.schema(fields, metadata=facts)
     batch = pa.RecordBatch.from_arrays(columns, schema=schema)
     assert batch.num_rows == frames
     sink = pa.BufferOutputStream()

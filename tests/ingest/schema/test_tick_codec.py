@@ -107,6 +107,15 @@ def test_a_nullable_column_that_the_writer_did_not_know_is_unknown_in_each_row(c
     assert equal(decode_tick(record(value, headers("tick/1", value)), newest=2), tick)
 
 
+def test_a_grid_that_no_frame_has_is_not_on_the_wire() -> None:
+    blank = empty_tick(1, "ingest", 0, 200, frames=119)
+    one = dataclasses.replace(blank, flow_known=np.arange(119) == 7)
+    with pa.ipc.open_stream(encode_tick(blank)[0]) as reader:
+        assert not {"foreground_grid", "flow_grid"} & set(reader.schema.names)
+    with pa.ipc.open_stream(encode_tick(one)[0]) as reader:
+        assert set(codec.TICK_SCHEMA.names) - set(reader.schema.names) == {"foreground_grid"}
+
+
 def test_a_column_of_a_newer_writer_is_passed_over() -> None:
     tick = empty_tick(1, "ingest", 0, 200, frames=2)
     with pa.ipc.open_stream(encode_tick(tick)[0]) as reader:
