@@ -20,12 +20,12 @@ from typing import Self
 from benchmarks import full_hd_camera
 from benchmarks.measuring import Figures, percentiles_ms, process_cpu_ns
 from deploy.demo.place import SQUARE_MASTS
-from ingest.cameras.district import Camera
 from ingest.cameras.observation import Observation
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.workers.process import WorkerProcess
 from ingest.cameras.workers.worker import Report
 from ingest.clock import NS_PER_S, SystemClock
+from ingest.registry.district import Camera
 
 READERS = 24  # of the demo's four cameras, so that a second has frames enough
 _FIRST_S_MAX = 20.0

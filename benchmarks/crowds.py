@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from detectors.geometry.plane import SitePlane
 from detectors.settings import DetectSettings
-from ingest.cameras.district import Calibration, Camera, District, PointPair, Zone, ZoneClass, district_of
 from ingest.cameras.observation import Objects, Observation
 from ingest.clock import NS_PER_S
+from ingest.registry.district import Calibration, Camera, District, PointPair, Zone, ZoneClass, district_of
 from ingest.schema.tick import I64, Bools, ObjectClass, TimeSource
 
 QUIET, CROWDED = 9, 20  # persons in a frame

@@ -99,13 +99,12 @@ def measured(size: Size) -> Figures:
                 wait([reading])
             talk("cost of each stage")
             figures |= tick_cost(folder, size.ticks) | finding_cost(folder, size.findings)
-            wait([starting, reading])
             figures |= reading.result()
+            distributed, kinds = starting.result()
             talk("latency, embedded")
             with _embedded(folder) as line:
                 figures |= measured_line("embedded", line, size.embedded_settle_s, size.line_s)
             talk("latency over Kafka")
-            distributed, kinds = starting.result()
             figures |= kinds | measured_line("kafka", distributed, size.kafka_settle_s, size.line_s)
             talk("done; ending the parts")
     return figures | {"load_average_end_1m": machine()["load_average_1m"], "measured_s": time.monotonic() - begun_s}
