@@ -5,7 +5,7 @@ from __future__ import annotations
 from correlator.casebook.contract import Casebook
 from ingest.bus.contract import Draft, Producer
 from ingest.bus.topics import ALERTS
-from ingest.cameras.district import partition_of_site
+from ingest.registry.district import partition_of_site
 from ingest.schema.alert import Alert
 from ingest.schema.codec import encode_alert
 
@@ -35,12 +35,13 @@ def publish(
     Raises:
         BusRetryable: not all were acknowledged; call again.
     """
-    sent, cursor = 0, casebook.cursor(receiver)
-    while alerts := casebook.alerts_after(cursor, BATCH):
+    sent, cursor, is_more = 0, casebook.cursor(receiver), True
+    while is_more and (alerts := casebook.alerts_after(cursor, BATCH)):
         for alert in alerts:
             producer.append(alert_draft(alert, partitions, topic))
         producer.flush()
         cursor = alerts[-1].sequence
         casebook.move_cursor(receiver, cursor)
         sent += len(alerts)
+        is_more = len(alerts) == BATCH
     return sent
