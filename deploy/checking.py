@@ -40,7 +40,7 @@ def check_all(load: Callable[[], Settings]) -> tuple[list[str], list[SettingsErr
 
 def _registry_notes(settings: Settings, attempt: Callable[[Callable[[], object]], object]) -> list[str]:
     from deploy.registry_import import registry
-    from ingest.cameras.district import District
+    from ingest.registry.district import District
 
     district = attempt(lambda: registry(settings))
     if not isinstance(district, District):

@@ -10,11 +10,11 @@ from deploy.parts import open_registry_bus
 from deploy.settings import Settings
 from detectors.geometry.calibration import calibrate
 from detectors.geometry.plane import site_plane
-from ingest.cameras.district import Calibration, District
-from ingest.cameras.registry import CameraRow, Rows, ZoneRow, merge, read_cameras, read_points, read_zones
-from ingest.cameras.registry_topics import read_district, registry_drafts
 from ingest.clock import SystemClock
 from ingest.errors import SettingsError, SettingsFaults
+from ingest.registry.district import Calibration, District
+from ingest.registry.files import CameraRow, Rows, ZoneRow, merge, read_cameras, read_points, read_zones
+from ingest.registry.topics import read_district, registry_drafts
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from ingest.cameras import district
 from ingest.cameras.state import CameraState, ZoneState
+from ingest.registry import district
 from ingest.schema import alert, codec, finding, frame_reference
 
 

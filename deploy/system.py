@@ -23,10 +23,10 @@ from deploy.roles import Role, Run
 from deploy.settings import Settings
 from detectors.stage import DetectStage
 from detectors.vision.models import ModelCard, chosen_model, load_model
-from ingest.cameras.district import Camera, District, Zone
-from ingest.cameras.registry_topics import read_district
 from ingest.cameras.role import IngestRole
 from ingest.clock import NS_PER_S
+from ingest.registry.district import Camera, District, Zone
+from ingest.registry.topics import read_district
 from ingest.stages.runner import Runner
 
 ROLES = ("ingest", "perceive", "detect", "correlate", "serve")

@@ -9,7 +9,7 @@ import numpy as np
 from detectors.geometry.homography import Bools, Floats, Ints
 from detectors.geometry.plane import SitePlane, site_plane
 from detectors.geometry.zones import ZoneView, area_m2, zone_views
-from ingest.cameras.district import Camera, District, Zone
+from ingest.registry.district import Camera, District, Zone
 from ingest.schema.finding import Place
 from ingest.schema.tick import U32
 

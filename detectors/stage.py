@@ -23,8 +23,8 @@ from detectors.registry import Configured, prepared_settings
 from detectors.settings import DetectSettings
 from detectors.telling import Key, Open, Teller
 from ingest.bus.contract import Draft, Record
-from ingest.cameras.district import District
 from ingest.errors import RecordError
+from ingest.registry.district import District
 from ingest.schema.codec import decode_tick, encode_finding
 from ingest.schema.finding import Finding
 from ingest.schema.tick import Tick

@@ -11,11 +11,11 @@ import numpy as np
 
 from detectors.geometry.plane import site_plane
 from detectors.geometry.zones import area_m2
-from ingest.cameras.district import Camera, District, Zone
 from ingest.cameras.state import CameraState, ZoneState
 from ingest.clock import NS_PER_S, Clock
 from ingest.errors import DrumtowerError, StoreRetryable
 from ingest.live.contract import LiveStore
+from ingest.registry.district import Camera, District, Zone
 
 RELOAD_PERIOD_NS = 3 * NS_PER_S
 

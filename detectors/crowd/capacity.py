@@ -28,7 +28,7 @@ from detectors.crowd.trust import measurement
 from detectors.detector import Condition, Moment
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Bools, Floats, Ints
-from ingest.cameras.district import ZoneClass
+from ingest.registry.district import ZoneClass
 from ingest.schema.finding import Level, Measurement, Phase
 from ingest.schema.tick import Tick
 

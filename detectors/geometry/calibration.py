@@ -13,8 +13,8 @@ import numpy as np
 
 from detectors.geometry.homography import Floats, fit_homography, project
 from detectors.geometry.plane import SitePlane
-from ingest.cameras.district import Calibration, PointPair
 from ingest.errors import SettingsError
+from ingest.registry.district import Calibration, PointPair
 
 POINTS_MIN = 6
 REACH_M_MAX = 2_000.0  # as far as the site's plane is a plane

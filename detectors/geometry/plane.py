@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.geometry.homography import Floats
-from ingest.cameras.district import District
 from ingest.errors import SettingsError
+from ingest.registry.district import District
 
 # WGS 84
 _EQUATOR_M = 6_378_137.0

@@ -13,8 +13,8 @@ from detectors.geometry.field_of_view import field_of_view
 from detectors.geometry.homography import Bools, Floats, jacobian, project
 from detectors.geometry.plane import SitePlane, site_plane
 from detectors.geometry.upright import BODY_HEIGHT_M, BODY_WIDTH_M, upright
-from ingest.cameras.district import Camera, District, Zone
 from ingest.errors import SettingsError
+from ingest.registry.district import Camera, District, Zone
 from ingest.schema.tick import GRID_COLUMNS, GRID_ROWS
 
 SEEN_SHARE_MIN, SEEN_M2_MIN = 0.01, 20.0  # of a zone; less than both is the corner of an eye, not a view

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ingest.bus.contract import Bus, Record, TopicPartition
 from ingest.bus.topics import CAMERAS
-from ingest.cameras.district import VERSION, Camera
 from ingest.errors import RecordError
+from ingest.registry.district import VERSION, Camera
 from ingest.schema.codec import decode_event
 from ingest.stages.runner import StageLog
 

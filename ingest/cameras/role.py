@@ -15,7 +15,6 @@ import msgspec
 
 from ingest.bus.contract import Bus, Draft
 from ingest.bus.topics import FRAMES, OBSERVATIONS
-from ingest.cameras.district import Camera
 from ingest.cameras.follower import Follower
 from ingest.cameras.measures import IngestMetrics, NoMetrics
 from ingest.cameras.observation import Observation
@@ -27,6 +26,7 @@ from ingest.cameras.workers.supervisor import Supervisor
 from ingest.clock import NS_PER_S, Clock, utc
 from ingest.errors import BusError, BusRetryable, StoreRetryable
 from ingest.live.contract import LiveStore
+from ingest.registry.district import Camera
 from ingest.schema.codec import encode_tick
 from ingest.schema.frame_reference import FrameReference, encode_reference
 from ingest.schema.tick import Tick

@@ -14,11 +14,11 @@ from deploy.http.district_view import DistrictView
 from deploy.http.server import serve
 from deploy.http.stream import LiveStream
 from deploy.roles import Health
-from ingest.cameras.district import Camera, Zone, ZoneClass, district_of
 from ingest.cameras.state import CameraState, StreamState, ZoneState
 from ingest.clock import utc
 from ingest.live.memory import MemoryLiveStore
 from ingest.metrics import Metrics
+from ingest.registry.district import Camera, Zone, ZoneClass, district_of
 from tests.correlator.cases import SQUARE
 from tests.correlator.watch import Watch
 

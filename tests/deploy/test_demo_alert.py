@@ -18,9 +18,9 @@ from deploy.demo.view import Pinhole
 from detectors.geometry.calibration import calibrate
 from detectors.geometry.plane import site_plane
 from detectors.geometry.zones import ZoneView, zone_views
-from ingest.cameras.district import District
-from ingest.cameras.registry import merge, read_cameras, read_points, read_zones
 from ingest.cameras.signals import HEIGHT, WIDTH, SignalReader, SignalSettings
+from ingest.registry.district import District
+from ingest.registry.files import merge, read_cameras, read_points, read_zones
 
 AREA = SQUARE_AREAS[0]
 

@@ -123,5 +123,10 @@ def test_every_role_of_the_demo_is_watched(demo: Demo) -> None:
     )
     with urllib.request.urlopen(f"{demo.url}/metrics", timeout=5) as answer:
         metrics = answer.read().decode()
-    for name in ("drumtower_ticks_total", "drumtower_records_total", "drumtower_cameras", "drumtower_step_seconds_count"):
+    for name in (
+        "drumtower_ticks_total",
+        "drumtower_records_total",
+        "drumtower_cameras",
+        "drumtower_step_seconds_count",
+    ):
         assert name in metrics

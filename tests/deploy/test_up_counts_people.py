@@ -49,7 +49,11 @@ def table(tmp_path: Path) -> Iterator[tuple[Path, FileFeed]]:
     geometry = {"type": "Polygon", "coordinates": [ring]}
     feature = {"type": "Feature", "geometry": geometry, "properties": properties}
     zones.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
-    for words in (["models", "add", WEIGHTS, "--card", CARD], ["cameras", "import", cameras], ["zones", "import", zones]):
+    for words in (
+        ["models", "add", WEIGHTS, "--card", CARD],
+        ["cameras", "import", cameras],
+        ["zones", "import", zones],
+    ):
         said = drumtower(*words, "--data", data)
         assert said.code == 0, said.err
     yield data, FileFeed(stream, read_clip(CLIPS / "person_one_by_one_768x432.mp4"), SPEED)

@@ -16,7 +16,7 @@ from detectors.registry import Configured, settings_of
 from detectors.settings import DetectSettings
 from detectors.stage import DetectStage, State
 from ingest.bus.contract import Position
-from ingest.cameras.district import Calibration, Camera, District, PointPair, Zone, ZoneClass, district_of
+from ingest.registry.district import Calibration, Camera, District, PointPair, Zone, ZoneClass, district_of
 from ingest.schema.finding import Finding
 from ingest.schema.tick import ObjectClass, Tick, empty_tick
 from ingest.stages.stage import Read

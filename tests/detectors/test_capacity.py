@@ -8,8 +8,8 @@ import pytest
 from detectors.crowd.capacity import detector
 from detectors.registry import settings_of
 from detectors.settings import DetectSettings
-from ingest.cameras.district import ZoneClass
 from ingest.errors import SettingsError
+from ingest.registry.district import ZoneClass
 from ingest.schema.finding import Finding, FindingData, Phase
 from tests.detectors.plaza import EXACT, counts, detect, plaza, run, seconds, tick, told
 

@@ -19,7 +19,7 @@ from detectors.detector import Condition, Detector, Moment
 from detectors.district_view import district_view
 from detectors.health import stream
 from detectors.registry import settings_of
-from ingest.cameras.district import District, district_of
+from ingest.registry.district import District, district_of
 from ingest.schema.finding import Phase
 from ingest.schema.tick import Tick
 from tests.detectors.plaza import EXACT, tick

@@ -14,7 +14,7 @@ from detectors.crowd import counting, occupancy
 from detectors.crowd.occupancy import OccupancySettings
 from detectors.district_view import district_view
 from detectors.geometry.zones import inside
-from ingest.cameras.district import District, district_of
+from ingest.registry.district import District, district_of
 from ingest.schema.tick import ObjectClass, Picture, Tick
 from tests.detectors.plaza import EXACT, PLANE, boxes_at, camera, ns, overhead, plaza, square, tick, zone
 

@@ -17,9 +17,9 @@ from detectors.registry import Configured
 from detectors.settings import DetectSettings
 from detectors.stage import DetectStage
 from ingest.bus.contract import Position, Record
-from ingest.cameras.district import District, district_of
 from ingest.cameras.state import ZoneState
 from ingest.errors import RecordError
+from ingest.registry.district import District, district_of
 from ingest.schema.codec import decode_finding, encode_tick
 from ingest.schema.finding import Level, Phase
 from ingest.schema.tick import Picture, Tick

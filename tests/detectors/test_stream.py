@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detectors.settings import DetectSettings
-from ingest.cameras.district import district_of
+from ingest.registry.district import district_of
 from ingest.schema.finding import Phase
 from ingest.schema.tick import Picture
 from tests.detectors.plaza import EXACT, camera, counts, detect, plaza, run, seconds, tick, told, zone

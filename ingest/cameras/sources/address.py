@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from ingest.cameras.district import Camera
 from ingest.errors import SourceError
+from ingest.registry.district import Camera
 
 SECRET_BYTES_MAX = 4_096
 

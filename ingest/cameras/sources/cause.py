@@ -10,8 +10,8 @@ import errno
 
 import av.error
 
-from ingest.cameras.district import Camera
 from ingest.errors import SourceError
+from ingest.registry.district import Camera
 
 _MEND = {
     "unreachable": "Check the camera's power and network.",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from urllib.parse import urlsplit
 
-from ingest.cameras.district import Camera
 from ingest.cameras.sources.cause import source_error
+from ingest.registry.district import Camera
 
 
 def check_host(camera: Camera) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import av.error
 from av.container import InputContainer
 
-from ingest.cameras.district import Camera
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.address import address_of, password_of
 from ingest.cameras.sources.assembly import Assembly
@@ -15,6 +14,7 @@ from ingest.cameras.sources.cause import reading_error, source_error
 from ingest.cameras.sources.host import check_host
 from ingest.cameras.sources.stream import RTSP, open_container
 from ingest.errors import SourceError
+from ingest.registry.district import Camera
 
 _OPTIONS = {**RTSP, "allowed_media_types": "data", "analyzeduration": "0", "probesize": "32"}
 

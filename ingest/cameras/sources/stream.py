@@ -14,13 +14,13 @@ import av.error
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 
-from ingest.cameras.district import Camera
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.address import address_of, password_of
 from ingest.cameras.sources.cause import opening_error, reading_error, source_error
 from ingest.cameras.sources.decoder import Decoder, VideoPacket
 from ingest.cameras.sources.host import check_host
 from ingest.clock import NS_PER_S, Clock
+from ingest.registry.district import Camera
 
 # A quick look is enough where the parameter sets come in the description; the second try looks longer.
 _PROBE = {"analyzeduration": "0", "probesize": "5000", "fpsprobesize": "0"}

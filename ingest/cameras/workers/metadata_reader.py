@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import closing
 
-from ingest.cameras.district import Camera
 from ingest.cameras.observation import Observation
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.cause import source_error
@@ -17,6 +16,7 @@ from ingest.cameras.workers.danger import Danger
 from ingest.cameras.workers.outbox import Outbox
 from ingest.cameras.workers.reader import Reader
 from ingest.clock import NS_PER_S, Clock
+from ingest.registry.district import Camera
 
 _BROKEN_MAX = 20  # documents in a row that cannot be read
 

@@ -9,11 +9,11 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Literal
 
-from ingest.cameras.district import Camera
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.workers.danger import Danger
 from ingest.cameras.workers.worker import Add, Order, Remove, Report, Stop, run_worker
 from ingest.clock import NS_PER_S, Clock
+from ingest.registry.district import Camera
 
 WorkerKind = Literal["video", "metadata", "alone"]
 WorkerMain = Callable[[Connection, IngestSettings, Danger], None]

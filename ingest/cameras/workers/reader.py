@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from ingest.cameras.district import Camera
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.cause import source_error
 from ingest.cameras.state import StreamState
@@ -16,6 +15,7 @@ from ingest.cameras.workers.danger import Danger
 from ingest.cameras.workers.outbox import Outbox
 from ingest.clock import NS_PER_S, Clock
 from ingest.errors import SourceError
+from ingest.registry.district import Camera
 
 STATE_OF: dict[str, StreamState] = {
     "unreachable": "unreachable",

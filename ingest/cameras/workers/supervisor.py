@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ingest.cameras.district import Camera
 from ingest.cameras.measures import IngestMetrics, NoMetrics
 from ingest.cameras.observation import Observation
 from ingest.cameras.settings import IngestSettings
@@ -25,6 +24,7 @@ from ingest.cameras.workers.process import WorkerKind, WorkerMain, WorkerProcess
 from ingest.cameras.workers.reader import Status
 from ingest.cameras.workers.worker import Report, run_worker
 from ingest.clock import NS_PER_S, Clock, utc
+from ingest.registry.district import Camera
 from ingest.schema.tick import Picture
 from ingest.stages.runner import StageLog
 

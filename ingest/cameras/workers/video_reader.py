@@ -12,7 +12,6 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from ingest.cameras.district import Camera
 from ingest.cameras.observation import Observation
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.signals import HEIGHT, WIDTH, SignalReader, SignalSettings
@@ -25,6 +24,7 @@ from ingest.cameras.workers.danger import Danger
 from ingest.cameras.workers.outbox import Outbox
 from ingest.cameras.workers.reader import Reader, RecordingOver
 from ingest.clock import NS_PER_S, Clock
+from ingest.registry.district import Camera
 from ingest.schema.tick import Picture, TimeSource
 
 _JOBS_MAX = 300  # packets that a fully decoded stream may owe the decoder

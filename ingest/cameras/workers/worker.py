@@ -18,7 +18,6 @@ from types import FrameType
 
 import av.logging
 
-from ingest.cameras.district import Camera
 from ingest.cameras.observation import Observation
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.workers.analyst import Analyst
@@ -28,6 +27,7 @@ from ingest.cameras.workers.outbox import Outbox
 from ingest.cameras.workers.reader import Reader, Status
 from ingest.cameras.workers.video_reader import VideoReader
 from ingest.clock import NS_PER_S, Clock, SystemClock
+from ingest.registry.district import Camera
 
 EXIT_HUNG = 70
 _M_ARENA_MAX = -8  # of glibc's malloc.h

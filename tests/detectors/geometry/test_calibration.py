@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from detectors.geometry.calibration import calibrate, ground_homography, leave_one_out_m
 from detectors.geometry.homography import Floats, fit_homography, project
 from detectors.geometry.plane import SitePlane
-from ingest.cameras.district import PointPair
 from ingest.errors import SettingsError
+from ingest.registry.district import PointPair
 from tests.detectors.geometry.pinhole import Pinhole
 
 PLANE = SitePlane(7.0, 50.0)

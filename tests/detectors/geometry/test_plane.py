@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from detectors.geometry.plane import SitePlane, site_plane
-from ingest.cameras.district import Camera, Zone, ZoneClass, district_of
 from ingest.errors import SettingsError
+from ingest.registry.district import Camera, Zone, ZoneClass, district_of
 
 planes = st.builds(SitePlane, lon=st.floats(-180.0, 179.999), lat=st.floats(-75.0, 75.0))
 within_2_km = arrays(np.float64, (5, 2), elements=st.floats(-2_000.0, 2_000.0))

@@ -11,8 +11,8 @@ from detectors.geometry.homography import Floats, project
 from detectors.geometry.plane import SitePlane, site_plane
 from detectors.geometry.upright import upright
 from detectors.geometry.zones import ZoneView, area_m2, inside, zone_views
-from ingest.cameras.district import Camera, District, PointPair, Zone, ZoneClass, district_of
 from ingest.errors import SettingsError
+from ingest.registry.district import Camera, District, PointPair, Zone, ZoneClass, district_of
 from tests.detectors.geometry.pinhole import Pinhole
 
 PLANE = SitePlane(7.0, 50.0)

@@ -7,7 +7,6 @@ from multiprocessing import get_context
 from types import TracebackType
 from typing import Self
 
-from ingest.cameras.district import Camera
 from ingest.cameras.observation import Observation
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.workers.analyst import Analyst
@@ -17,6 +16,7 @@ from ingest.cameras.workers.outbox import Outbox
 from ingest.cameras.workers.reader import Reader, Status
 from ingest.cameras.workers.video_reader import VideoReader
 from ingest.clock import SystemClock
+from ingest.registry.district import Camera
 from tests.ingest.cameras.cameras import QUICK
 from tests.support.waiting import until
 

@@ -14,8 +14,8 @@ import pytest
 from deploy.demo.encoder import Encoder
 from deploy.demo.file_feed import ClipUnit, FileFeed
 from deploy.demo.rtsp_stream import Stream
-from ingest.cameras.district import Camera
 from ingest.cameras.settings import IngestSettings
+from ingest.registry.district import Camera
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 CANARY = "c4nary:p@ss/#%é"

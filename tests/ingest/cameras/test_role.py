@@ -17,14 +17,14 @@ from msgspec.structs import replace
 from ingest.bus.contract import Bus, Draft, Producer, Record
 from ingest.bus.embedded import EmbeddedBus
 from ingest.bus.topics import CAMERAS, FRAMES, OBSERVATIONS, topic_specs
-from ingest.cameras.district import Camera, district_of
-from ingest.cameras.registry import registry_drafts
 from ingest.cameras.role import IngestRole
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.state import CameraState
 from ingest.clock import NS_PER_S, SystemClock
 from ingest.errors import BusRetryable, StoreRetryable
 from ingest.live.memory import MemoryLiveStore
+from ingest.registry.district import Camera, district_of
+from ingest.registry.files import registry_drafts
 from ingest.schema.codec import decode_tick
 from ingest.schema.frame_reference import decode_reference
 from ingest.schema.tick import Tick

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from ingest.cameras.district import Camera
 from ingest.clock import NS_PER_S
+from ingest.registry.district import Camera
 from ingest.schema.tick import Picture, TimeSource
 from tests.ingest.cameras.bench import Bench
 from tests.ingest.cameras.cameras import CANARY, QUICK, camera, clip, fed

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from ingest.cameras.district import Camera
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.workers.supervisor import Supervisor
 from ingest.clock import SystemClock
+from ingest.registry.district import Camera
 from tests.ingest.cameras.cameras import QUICK, camera, clip, fed, shared
 from tests.ingest.cameras.dangerous_worker import run_dangerous_worker
 from tests.support.rtsp import FaultServer

@@ -24,7 +24,12 @@ MOMENT = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.j
 
 PLACES = st.builds(Place, lon=NUMBER, lat=NUMBER, radius_m=NUMBER)
 MEASUREMENTS = st.builds(
-    Measurement, noise_m=MAYBE, recall=MAYBE, calibration=st.none() | TEXT, degraded=st.booleans(), method=st.none() | TEXT
+    Measurement,
+    noise_m=MAYBE,
+    recall=MAYBE,
+    calibration=st.none() | TEXT,
+    degraded=st.booleans(),
+    method=st.none() | TEXT,
 )
 DATA = st.builds(
     FindingData,

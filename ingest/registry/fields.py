@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.cameras.registry_text import RegistryRecord, RegistryText
 from ingest.errors import SettingsError
+from ingest.registry.text import RegistryRecord, RegistryText
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 # Words of a column that would describe a person, or hold a secret. Neither belongs in a registry.

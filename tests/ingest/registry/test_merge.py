@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from ingest.bus.contract import Draft
 from ingest.bus.embedded import EmbeddedBus
 from ingest.bus.topics import CAMERAS, ZONES, topic_specs
-from ingest.cameras.district import Calibration, District, PointPair, ZoneClass, district_of, partition_of_site
-from ingest.cameras.registry import CameraRow, ZoneRow, merge, read_district, read_registry, registry_drafts
 from ingest.errors import SettingsFaults
+from ingest.registry.district import Calibration, District, PointPair, ZoneClass, district_of, partition_of_site
+from ingest.registry.files import CameraRow, ZoneRow, merge, read_district, read_registry, registry_drafts
 from ingest.schema import codec
 
 NOTHING = district_of([], [])

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.cameras.registry import read_cameras, read_points, read_zones
 from ingest.errors import SettingsError
+from ingest.registry.files import read_cameras, read_points, read_zones
 
 COLUMNS = ("id", "name", "site", "source", "url", "lon", "lat", "sampling_period_s", "user", "enabled", "class")
 PROPERTIES = (*COLUMNS, "safe_capacity", "exits", "one_way_bearing", "cameras")

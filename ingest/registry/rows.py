@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from ingest.cameras.district import Exit, ZoneClass
+from ingest.registry.district import Exit, ZoneClass
 
 Row = TypeVar("Row")
 

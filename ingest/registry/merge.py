@@ -9,10 +9,10 @@ from typing import TypeVar
 
 import msgspec
 
-from ingest.cameras.district import Calibration, Camera, District, Zone, district_of, partition_of_site
-from ingest.cameras.registry_fields import quoted
-from ingest.cameras.registry_rows import CameraRow, ZoneRow
 from ingest.errors import SettingsError, SettingsFaults
+from ingest.registry.district import Calibration, Camera, District, Zone, district_of, partition_of_site
+from ingest.registry.fields import quoted
+from ingest.registry.rows import CameraRow, ZoneRow
 
 REACH_M_MAX = 2_000.0  # from a zone's nearest corner to its site's nearest camera
 _METRES_PER_DEGREE = 111_320.0

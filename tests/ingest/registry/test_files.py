@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ingest.cameras.district import Exit, PointPair, ZoneClass
-from ingest.cameras.registry import read_cameras, read_points, read_zones
 from ingest.errors import SettingsError, SettingsFaults
+from ingest.registry.district import Exit, PointPair, ZoneClass
+from ingest.registry.files import read_cameras, read_points, read_zones
 
-BAD = Path(__file__).parent / "bad_registry"
+BAD = Path(__file__).parent / "bad_files"
 READ = {"camera": read_cameras, "points": read_points, "zone": read_zones}
 
 # Every fault of a file, in order: the message without the file's name, and each a part that must be there.

@@ -10,12 +10,12 @@ from typing import Any
 import shapely
 from shapely.geometry.polygon import orient
 
-from ingest.cameras.district import Exit, ZoneClass
-from ingest.cameras.registry_cameras import check_once
-from ingest.cameras.registry_fields import ID, Fields, check_columns, quoted
-from ingest.cameras.registry_rows import Rows, ZoneRow
-from ingest.cameras.registry_text import read_registry_text
 from ingest.errors import SettingsError, SettingsFaults
+from ingest.registry.cameras import check_once
+from ingest.registry.district import Exit, ZoneClass
+from ingest.registry.fields import ID, Fields, check_columns, quoted
+from ingest.registry.rows import Rows, ZoneRow
+from ingest.registry.text import read_registry_text
 
 CORNERS_MAX = 1_000
 _REQUIRED = ("id", "site", "class")

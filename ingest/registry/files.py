@@ -4,11 +4,11 @@ The registry from files: cameras, zones and the points of calibrations, and how 
 Every fault of a file is listed at once, by line and column, with the mend.
 """
 
-from ingest.cameras.registry_cameras import read_cameras, read_points
-from ingest.cameras.registry_merge import merge
-from ingest.cameras.registry_rows import CameraRow, Rows, ZoneRow
-from ingest.cameras.registry_topics import read_district, read_registry, registry_drafts
-from ingest.cameras.registry_zones import read_zones
+from ingest.registry.cameras import read_cameras, read_points
+from ingest.registry.merge import merge
+from ingest.registry.rows import CameraRow, Rows, ZoneRow
+from ingest.registry.topics import read_district, read_registry, registry_drafts
+from ingest.registry.zones import read_zones
 
 __all__ = [
     "CameraRow",

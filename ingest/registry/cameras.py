@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 from typing import Literal, cast
 
-from ingest.cameras.district import PointPair
-from ingest.cameras.registry_fields import Fields, check_columns, quoted
-from ingest.cameras.registry_rows import CameraRow, Rows
-from ingest.cameras.registry_text import read_registry_text
 from ingest.errors import SettingsError, SettingsFaults, scrub
+from ingest.registry.district import PointPair
+from ingest.registry.fields import Fields, check_columns, quoted
+from ingest.registry.rows import CameraRow, Rows
+from ingest.registry.text import read_registry_text
 
 _REQUIRED = ("id", "name", "site", "source", "url")
 _PLACE = ("lon", "lat")

@@ -9,9 +9,9 @@ import msgspec
 
 from ingest.bus.contract import Bus, Draft, Record
 from ingest.bus.topics import CAMERAS, ZONES
-from ingest.cameras.district import VERSION, Camera, District, Zone, district_of
-from ingest.cameras.registry_zones import ring_fault
 from ingest.errors import RecordError
+from ingest.registry.district import VERSION, Camera, District, Zone, district_of
+from ingest.registry.zones import ring_fault
 from ingest.schema import codec
 
 Entry = TypeVar("Entry", Camera, Zone)
