@@ -35,6 +35,7 @@ from ingest.stages.runner import StageLog
 PRODUCER = "ingest"
 _NS_PER_MS = 1_000_000
 _JOIN_AGAIN_S = 2.0
+_WELL: frozenset[StreamState] = frozenset({"live", "connecting", "off"})
 _LOOKS = 4  # at the registry and the workers, in each interval
 
 
@@ -59,7 +60,7 @@ class IngestRole:
         self._camera_of: dict[int, Camera] = {}
         self._states_due_ns = 0
         self._live_blocked = self._bus_blocked = False
-        self._said: dict[str, str] = {}
+        self._lost: dict[str, str] = {}  # cameras that were said to be lost, with the state they were lost in
         self._off_since_ns = clock.now_ns()
 
     def run(self, stop: threading.Event) -> None:
@@ -167,17 +168,24 @@ class IngestRole:
             if not camera.enabled
         }
         for camera_id, state in states.items():
-            if self._said.get(camera_id) != state.state:
-                tell = self._log.info if state.state in ("live", "connecting", "off") else self._log.warning
-                tell("camera.state", camera=camera_id, state=state.state, cause=state.cause)
-        self._said = {camera_id: state.state for camera_id, state in states.items()}
-        self._metrics.cameras_by_state({**dict.fromkeys(get_args(StreamState), 0), **Counter(self._said.values())})
+            self._tell(camera_id, state)
+        self._lost = {camera_id: said for camera_id, said in self._lost.items() if camera_id in states}
+        counts: Counter[str] = Counter(state.state for state in states.values())
+        self._metrics.cameras_by_state({**dict.fromkeys(get_args(StreamState), 0), **counts})
         try:
             encoded = {camera_id: msgspec.json.encode(state) for camera_id, state in states.items()}
             self._live.put_states("camera", encoded, self._settings.states_lifetime_s)
             self._live_blocked = False
         except StoreRetryable as error:
             self._live_lost(error)
+
+    def _tell(self, camera_id: str, state: CameraState) -> None:
+        """One line when a camera is lost, one when it is back; that thousands come up as they should is no news."""
+        if state.state not in _WELL and self._lost.get(camera_id) != state.state:
+            self._lost[camera_id] = state.state
+            self._log.warning("camera.lost", camera=camera_id, state=state.state, cause=state.cause)
+        elif state.state == "live" and self._lost.pop(camera_id, None) is not None:
+            self._log.info("camera.back", camera=camera_id)
 
     def _live_lost(self, error: StoreRetryable) -> None:
         if not self._live_blocked:

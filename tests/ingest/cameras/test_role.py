@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import structlog
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from ingest.bus.contract import Bus, Draft, Producer, Record
 from ingest.bus.embedded import EmbeddedBus
@@ -20,7 +22,7 @@ from ingest.bus.topics import CAMERAS, FRAMES, OBSERVATIONS, topic_specs
 from ingest.cameras.role import IngestRole
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.state import CameraState
-from ingest.clock import NS_PER_S, SystemClock
+from ingest.clock import NS_PER_S, SystemClock, utc
 from ingest.errors import BusRetryable, StoreRetryable
 from ingest.live.memory import MemoryLiveStore
 from ingest.registry.district import Camera, district_of
@@ -289,3 +291,22 @@ def test_ticks_come_as_soon_as_their_interval_has_ended(bus: EmbeddedBus, record
         (record.appended_at_ns - decode_tick(record).ends_at_ns) / NS_PER_S for record in place.records(OBSERVATIONS, 0)
     ]
     assert np.median(late_s) < 0.1
+
+
+def test_a_lost_camera_is_one_line_and_its_return_another(tmp_path: Path) -> None:
+    now, clock = utc(0), SystemClock()
+    with capture_logs() as logs, EmbeddedBus(tmp_path / "bus.sqlite") as bus:
+        role = IngestRole(bus, MemoryLiveStore(clock), IngestSettings(), clock, None, structlog.get_logger())
+        for state in (
+            "connecting",
+            "live",
+            "stalled",
+            "stalled",
+            "connecting",
+            "stalled",
+            "connecting",
+            "live",
+            "live",
+        ):
+            role._tell("gate-7", CameraState(id="gate-7", state=state, since=now, cause="no packet"))  # type: ignore[arg-type]
+    assert [entry["event"] for entry in logs] == ["camera.lost", "camera.back"]
