@@ -383,6 +383,7 @@ class KafkaBusConsumer:
         self._on_assigned, self._on_revoked = on_assigned, on_revoked
         self._thing = f"member {member} of group {group}"
         self._held: set[TopicPartition] = set()
+        self._next_offsets: dict[TopicPartition, int] = {}  # behind the last record that was given, or where it was put
         self._call_backs = _CallBacks()
         self._alone_since_s: float | None = None
         session_ms = int(bus.settings.session_s * 1_000)
@@ -435,6 +436,7 @@ class KafkaBusConsumer:
             ours = TopicPartition(at.topic, at.partition)
             if ours in self._held and ours not in fresh:
                 found += [_record(message) for message in messages]
+                self._next_offsets[ours] = messages[-1].offset + 1
         return found
 
     def _tell(self, batches: Mapping[Any, list[Any]]) -> set[TopicPartition]:
@@ -457,6 +459,8 @@ class KafkaBusConsumer:
                 if partitions and self._on_revoked:
                     self._on_revoked(partitions)
                 self._held -= partitions
+                for at in partitions:
+                    self._next_offsets.pop(at, None)
         return fresh
 
     def _check_connected(self) -> None:
@@ -487,12 +491,21 @@ class KafkaBusConsumer:
     def seek(self, at: TopicPartition, offset: int) -> None:
         assert at in self._held, f"{at} is not owned by {self._member}"
         self._client.seek(kafka.TopicPartition(*at), offset)
+        self._next_offsets[at] = offset
 
     def committed(self, at: TopicPartition) -> int | None:
         return self._bus.committed(self._group, at)
 
     def end_offset(self, at: TopicPartition) -> int:
-        return self._bus.end_offset(at)
+        end = self._bus.end_offset(at)
+        if at in self._next_offsets:
+            # The end of a transaction has an offset of its own. The library's position passes over it, and says so
+            # that nothing is left to be seen: the end is then behind the last record that was.
+            with self._bus.faults(self._thing), suppress(faults.IllegalStateError):  # taken away; `poll` will tell
+                position = self._client.position(kafka.TopicPartition(*at), timeout_ms=self._answer_ms)
+                if position is not None and position >= end:
+                    return self._next_offsets[at]
+        return end
 
     @property
     def _answer_ms(self) -> int:

@@ -205,6 +205,29 @@ def test_output_and_offsets_move_together(town: Town) -> None:
     producer.close()
 
 
+def test_who_has_read_all_is_at_the_end_also_behind_a_transaction(town: Town) -> None:
+    topic = town.topic()
+    at = TopicPartition(topic, 0)
+    producer, consumer = town.bus.producer(town.id("p")), town.consumer(topic)
+    for value in (b"a", b"b"):
+        producer.begin()
+        producer.append(Draft(topic, 0, None, value))
+        producer.commit()
+    last = town.take(consumer, 2)[-1]
+
+    def is_at_the_end() -> bool:
+        assert not consumer.poll(0.0)
+        return consumer.end_offset(at) == last.position.offset + 1
+
+    town.until(is_at_the_end, "the end behind the last record")
+    # So is one that goes on from where an earlier one stopped.
+    consumer.seek(at, last.position.offset + 1)
+    town.until(is_at_the_end, "the end behind the last record")
+    town.fill(topic, b"c")
+    assert consumer.end_offset(at) > last.position.offset + 1
+    producer.close()
+
+
 def test_many_transactions_in_a_row_keep_their_order(town: Town) -> None:
     topic = town.topic()
     producer = town.bus.producer(town.id("p"))
