@@ -90,6 +90,8 @@ class DemoDistrict:
         write_zones(self.zones_geojson, (*SQUARE_AREAS, *self.streets.zones()))
         self._cameras, self._streams = cameras, streams
         self._served_s = time.monotonic()
+        for stream in self.server.streams.values():
+            stream.begin_at(time.time())
         self._thread.start()
 
     def stop(self) -> None:

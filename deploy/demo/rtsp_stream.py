@@ -49,8 +49,8 @@ class Stream:
     """
     One path of the server. Feed it from any thread with `push_video` and `push_metadata`.
 
-    Times are seconds on the feed's own clock; they must grow. The wall clock at the first push becomes the meaning of
-    that time in the sender reports.
+    Times are seconds on the feed's own clock; they must grow. What they mean in the sender reports is said by
+    `begin_at`, else by the wall clock at the first push.
     """
 
     def __init__(
@@ -70,6 +70,10 @@ class Stream:
         self._wall_at_zero_s: float | None = None
         self._reported_at_s = -1e9
         self._origin_s = secrets.randbits(24) / 1000  # RTP time starts anywhere
+
+    def begin_at(self, unix_time_s: float) -> None:
+        """Say what 0 on the feed's clock is, before the first push: one that comes late would make all else early."""
+        self._submit(self._set_zero, unix_time_s)
 
     def push_video(self, access_unit: bytes, pts_s: float, keyframe: bool) -> None:
         """Send one H.264 access unit (Annex B or length-prefixed) captured at `pts_s`."""
@@ -170,6 +174,9 @@ class Stream:
         elif not is_picture or is_key or not reader.awaits_key:
             reader.awaits_key &= not is_picture
             reader.send(track, self.outgoing(packets))
+
+    def _set_zero(self, unix_time_s: float) -> None:
+        self._wall_at_zero_s = unix_time_s
 
     def _anchor(self, pts_s: float) -> None:
         now_s = time.time()

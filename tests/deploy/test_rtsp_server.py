@@ -81,6 +81,16 @@ def test_pictures_come_with_the_time_at_which_they_were_taken(fault_server: Faul
     assert all(-0.05 < age_s < 1.0 for age_s in ages_s), ages_s
 
 
+def test_a_feed_whose_first_picture_was_late_does_not_show_the_future(fault_server: FaultServer) -> None:
+    stream, begun_s = fault_server.add_stream("gate-7"), time.time()
+    stream.begin_at(begun_s - 0.5)  # half a second was lost before the first picture
+    for unit in CLIP[:6]:
+        stream.push_video(unit.data, unit.time_s, unit.is_key)
+    with open_camera(fault_server.url_of("gate-7"), analyzeduration="0", probesize="5000") as camera:
+        taken_s = capture_time_s(next(packet for packet in camera.demux(video=0)))
+    assert taken_s == pytest.approx(begun_s - 0.5, abs=0.01)
+
+
 def test_a_late_client_starts_with_a_whole_picture(fault_server: FaultServer) -> None:
     stream = fault_server.add_stream("gate-7")
     for unit in CLIP[:15]:
