@@ -52,7 +52,7 @@ class Size:
     at_once: bool  # costs are measured at one time, while the broker starts: quicker, and less quiet
 
 
-FULL = Size(500, 1_000, 15.0, 60.0, 4.0, 8.0, at_once=False)
+FULL = Size(500, 400, 12.0, 60.0, 4.0, 8.0, at_once=False)
 QUICK = Size(100, 100, 2.0, 5.0, 1.0, 3.0, at_once=True)
 
 

@@ -117,7 +117,7 @@ def finding_cost(folder: Path, findings: int) -> Figures:
             metrics, clock = Metrics(CollectorRegistry()), SystemClock()
             role = CorrelateRole(bus, casebook, CorrelateSettings(), clock, metrics, structlog.get_logger(), "bench")
             _one_by_one(bus, role.run_once, drafts, take, batch)
-            assert casebook.sequence() == len(drafts), "each finding is an alert"
+            assert casebook.sequence() >= len(drafts), "each finding is an alert; a response that is late is one more"
             role.close()
             casebook.close()
         figures[f"cpu_ms_per_finding_correlate{name}"] = take.ms_per(len(drafts))
