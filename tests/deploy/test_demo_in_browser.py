@@ -1,4 +1,4 @@
-"""What a newcomer does: start the demo, watch the square fill, acknowledge with one key. A real browser, a real stream."""
+"""What a newcomer does: start the demo, watch the square fill, acknowledge with one key. Real browser, real stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`drumtower up` on a real clip over real RTSP with a real model: the people that are counted are those that are there."""
+"""`drumtower up` on a real clip over real RTSP with a real model: it counts the people that are there."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ SPECS = [
 
 
 class Sum:
-    """Appends the running sum of what it reads, with a computed id; `poison` cannot be read, `bomb` cannot be stepped."""
+    """Appends the running sum of what it reads, with a computed id; `poison` cannot be read, `bomb` not stepped."""
 
     name, version, reads, writes = "sum", 1, "in", "out"
 
