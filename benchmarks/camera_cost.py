@@ -28,7 +28,7 @@ from ingest.clock import NS_PER_S, SystemClock
 from ingest.registry.district import Camera
 
 READERS = 24  # of the demo's four cameras, so that a second has frames enough
-_FIRST_S_MAX = 20.0
+_FIRST_S_MAX = 60.0
 _SETTLE_S = 1.5
 
 
