@@ -14,11 +14,13 @@ _PLAIN = 4  # the fields before the columns: partition, producer, start and end
 
 
 def kept_rows(tick: Tick, kept: Bools) -> Tick:
-    """The tick with the frames that are marked in `kept` (N,), and their objects."""
-    of_objects = kept[tick.object_frame()]
-    start = np.concatenate([[0], np.cumsum(np.diff(tick.object_start)[kept])]).astype(np.int64)
+    """The tick with the frames that are marked in `kept` (N,), their objects and their events."""
+    within = {"object": kept[tick.object_frame()], "event": kept[tick.event_frame()]}
     columns: dict[str, Any] = {}
     for field in fields(Tick)[_PLAIN:]:
-        rows = of_objects if field.name.startswith("object_") else kept
-        columns[field.name] = getattr(tick, field.name)[rows] if field.name != "object_start" else start
+        column = getattr(tick, field.name)
+        if field.name in ("object_start", "event_start"):
+            columns[field.name] = np.concatenate([[0], np.cumsum(np.diff(column)[kept])]).astype(np.int64)
+        else:
+            columns[field.name] = column[within.get(field.name.partition("_")[0], kept)]
     return Tick(tick.partition, tick.producer, tick.starts_at_ns, tick.ends_at_ns, **columns)

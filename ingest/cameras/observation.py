@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,16 @@ class Objects:
     confidence: F16  # (M,)
     box: F32  # (M, 4) left, top, width, height in [0, 1], y down
     track: I32  # (M,)
+
+
+class CameraEvent(NamedTuple):
+    """What a rule of the camera's own says, as in `Tick`."""
+
+    kind: int  # EventKind
+    state: int  # EventState
+    value: float  # NaN where there is none
+    confidence: float  # NaN where the camera says none
+    at_ns: int  # UTC
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,4 +47,5 @@ class Observation:
     foreground_grid: U8 | None = None  # (9, 16)
     flow_grid: F16 | None = None  # (9, 16, 2)
     objects: Objects | None = None  # None: not looked; empty: nobody there
+    events: tuple[CameraEvent, ...] = ()
     jpeg: bytes | None = field(default=None, repr=False)  # for the live store, never for the bus

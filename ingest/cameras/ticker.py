@@ -103,6 +103,8 @@ def assemble(rows: Sequence[Observation], partition: int, producer: str, starts_
     seen = [row.objects for row in rows if row.objects is not None]
     counts = np.array([0 if row.objects is None else len(row.objects.object_class) for row in rows], np.int64)
     start: I64 = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    told = [event for row in rows for event in row.events]
+    told_start: I64 = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(row.events) for row in rows])])
     none = empty_tick(partition, producer, starts_at_ns, ends_at_ns)
     columns = {name: np.ascontiguousarray(scalars[name]) for name in _SCALARS.names or ()}
     return Tick(
@@ -121,4 +123,10 @@ def assemble(rows: Sequence[Observation], partition: int, producer: str, starts_
         object_confidence=np.concatenate([none.object_confidence, *(objects.confidence for objects in seen)]),
         object_box=np.concatenate([none.object_box, *(objects.box for objects in seen)]),
         object_track=np.concatenate([none.object_track, *(objects.track for objects in seen)]),
+        event_start=told_start,
+        event_kind=np.array([event.kind for event in told], np.uint8),
+        event_state=np.array([event.state for event in told], np.uint8),
+        event_value=np.array([event.value for event in told], np.float32),
+        event_confidence=np.array([event.confidence for event in told], np.float16),
+        event_at_ns=np.array([event.at_ns for event in told], np.int64),
     )

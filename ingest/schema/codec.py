@@ -19,7 +19,7 @@ from ingest.errors import RecordError
 from ingest.schema import alert, finding
 from ingest.schema.tick import F32, GRID_COLUMNS, GRID_ROWS, Tick, empty_tick
 
-TICK_VERSION = 1
+TICK_VERSION = 2  # 2 has events
 _CELLS = GRID_ROWS * GRID_COLUMNS
 _TICK_FLOATS = ("foreground", "flame", "smoke", "sharpness", "brightness")
 _TICK_PLAIN = ("camera", "captured_at_ns", "arrived_at_ns", "time_source", "width", "height", "picture")
@@ -32,6 +32,16 @@ _OBJECT = pa.struct(
         pa.field("object_track", pa.int32(), nullable=False),
     ]
 )
+_EVENT = pa.struct(
+    [
+        pa.field("event_kind", pa.uint8(), nullable=False),
+        pa.field("event_state", pa.uint8(), nullable=False),
+        pa.field("event_value", pa.float32(), nullable=False),
+        pa.field("event_confidence", pa.float16(), nullable=False),
+        pa.field("event_at_ns", pa.int64(), nullable=False),
+    ]
+)
+_EVENT_NAMES = tuple(field.name for field in _EVENT)
 TICK_SCHEMA = pa.schema(
     [
         pa.field("camera", pa.uint32(), nullable=False),
@@ -49,6 +59,7 @@ TICK_SCHEMA = pa.schema(
         pa.field("foreground_grid", pa.list_(pa.uint8(), _CELLS)),
         pa.field("flow_grid", pa.list_(pa.float16(), _CELLS * 2)),
         pa.field("objects", pa.list_(_OBJECT)),
+        pa.field("events", pa.list_(_EVENT)),
     ]
 )
 
@@ -94,7 +105,7 @@ def checked(record: Record, schema: str, newest: int) -> bytes:
 def encode_tick(tick: Tick) -> tuple[bytes, Headers]:
     """
     An Arrow IPC stream of one record batch, and its headers. A grid that no frame has is left out: it would be half of
-    the bytes, all of them null.
+    the bytes, all of them null. So are events where there are none.
     """
     frames = tick.frames
     columns: list[pa.Array] = [pa.array(getattr(tick, name)) for name in _TICK_PLAIN]
@@ -109,6 +120,10 @@ def encode_tick(tick: Tick) -> tuple[bytes, Headers]:
         else:
             fields.remove(TICK_SCHEMA.field(name))
     columns.append(_objects(tick))
+    if len(tick.event_kind):
+        columns.append(_events(tick))
+    else:
+        fields.remove(TICK_SCHEMA.field("events"))
     facts = {
         "partition": str(tick.partition),
         "producer": tick.producer,
@@ -171,6 +186,15 @@ def _objects(tick: Tick) -> pa.Array:
     )
 
 
+def _events(tick: Tick) -> pa.Array:
+    flat = pa.StructArray.from_arrays(
+        [pa.array(np.ascontiguousarray(getattr(tick, name))) for name in _EVENT_NAMES], fields=list(_EVENT)
+    )
+    return pa.ListArray.from_arrays(
+        pa.array(tick.event_start.astype(np.int32)), flat, type=TICK_SCHEMA.field("events").type
+    )
+
+
 def _tick_of(batch: pa.RecordBatch, facts: dict[str, str]) -> Tick:
     frames = batch.num_rows
     blank = empty_tick(
@@ -199,6 +223,8 @@ def _tick_of(batch: pa.RecordBatch, facts: dict[str, str]) -> Tick:
             columns[known] = column.is_valid().to_numpy(zero_copy_only=False)
     if "objects" in present:
         columns |= _object_columns(batch.column("objects"))
+    if "events" in present:
+        columns |= _event_columns(batch.column("events"))
     return Tick(
         **{name: getattr(blank, name) for name in ("partition", "producer", "starts_at_ns", "ends_at_ns")},
         **{name: columns.get(name, getattr(blank, name)) for name in Tick.__slots__[4:]},
@@ -222,6 +248,13 @@ def _object_columns(column: pa.ListArray) -> dict[str, np.ndarray]:
         "object_box": box.flatten().to_numpy().reshape(-1, 4),
         "object_track": objects.field("object_track").to_numpy(),
     }
+
+
+def _event_columns(column: pa.ListArray) -> dict[str, np.ndarray]:
+    start = column.offsets.to_numpy().astype(np.int64)
+    events = column.values[start[0] : start[-1]]
+    columns = {name: events.field(name).to_numpy() for name in _EVENT_NAMES}
+    return {"event_start": start - start[0], **columns}
 
 
 Event = TypeVar("Event", bound=msgspec.Struct)

@@ -50,13 +50,55 @@ class ObjectClass(IntEnum):
     OTHER = 3
 
 
+class EventKind(IntEnum):
+    """
+    What a camera's own rule can say. The list is closed: what is not of a kind is not told, and no camera can pass a
+    word of its own along.
+    """
+
+    LINE_CROSSED = 0
+    OBJECTS_INSIDE = 1  # of a field; value: how many
+    OCCUPANCY = 2  # value: how many are there now
+    COUNT = 3  # value: how many have passed
+    STANDING = 4  # many stay in a field; value: how many
+    CROWDING = 5
+    ABANDONED_OBJECT = 6
+    REMOVED_OBJECT = 7
+    MOTION = 8
+    TAMPER = 9
+    SCENE_CHANGE = 10
+    DARK = 11
+    BRIGHT = 12
+    BLURRED = 13
+    SIGNAL_LOST = 14
+    DEVICE_FAULT = 15
+    REBOOT = 16
+    CLOCK_SYNC = 17
+    FIRE = 18
+    SMOKE = 19
+    FALL = 20
+    WRONG_WAY = 21
+    STOPPED_VEHICLE = 22
+
+
+class EventState(IntEnum):
+    """How an event stands. What was so before we asked is known, and no news."""
+
+    HAPPENED = 0  # at one moment
+    ON = 1
+    OFF = 2
+    KNOWN_ON = 3
+    KNOWN_OFF = 4
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tick:
     """
-    N frames with M objects in all. A float that a source cannot know is NaN; grids and objects that it cannot know
-    are marked so (`grid_known`, `flow_known`, `objects_known`), since no objects seen is not the same as not looked.
+    N frames with M objects and E events in all. A float that a source cannot know is NaN; grids and objects that it
+    cannot know are marked so (`grid_known`, `flow_known`, `objects_known`), since no objects seen is not the same as
+    not looked.
 
-    Objects of frame i are rows `object_start[i]:object_start[i + 1]` of the object columns.
+    Objects of frame i are rows `object_start[i]:object_start[i + 1]` of the object columns, and so are its events.
     """
 
     partition: int
@@ -85,6 +127,12 @@ class Tick:
     object_confidence: F16  # (M,) in [0, 1], NaN where unknown
     object_box: F32  # (M, 4) left, top, width, height in [0, 1], y down
     object_track: I32  # (M,) camera-local, -1 untracked; never leaves the detector
+    event_start: I64  # (N + 1,)
+    event_kind: U8  # (E,) EventKind
+    event_state: U8  # (E,) EventState
+    event_value: F32  # (E,) a number of its kind, NaN where there is none
+    event_confidence: F16  # (E,) in [0, 1], as the camera says it, NaN where unknown
+    event_at_ns: I64  # (E,) UTC
 
     @property
     def frames(self) -> int:
@@ -94,26 +142,33 @@ class Tick:
         """(M,) the row of the frame that each object belongs to."""
         return np.repeat(np.arange(self.frames, dtype=np.int64), np.diff(self.object_start))
 
+    def event_frame(self) -> I64:
+        """(E,) the row of the frame that each event belongs to."""
+        return np.repeat(np.arange(self.frames, dtype=np.int64), np.diff(self.event_start))
+
     def check(self) -> None:
         """
         Raises:
             ValueError: a column has another length, type or range than the class says; names the column.
         """
-        frames, objects = len(self.camera), len(self.object_class)
-        for name, (kind, shape) in _columns(frames, objects).items():
+        frames, objects, events = len(self.camera), len(self.object_class), len(self.event_kind)
+        for name, (kind, shape) in _columns(frames, objects, events).items():
             column = getattr(self, name)
             if column.dtype != kind or column.shape != shape:
                 raise ValueError(f"{name}: expected {kind.__name__} {shape}, got {column.dtype} {column.shape}")
-        start = self.object_start
-        if start[0] != 0 or start[-1] != objects or (np.diff(start) < 0).any():
-            raise ValueError(f"object_start: expected to rise from 0 to {objects}, got {start[:1]} to {start[-1:]}")
+        for name, start, count in (
+            ("object_start", self.object_start, objects),
+            ("event_start", self.event_start, events),
+        ):
+            if start[0] != 0 or start[-1] != count or (np.diff(start) < 0).any():
+                raise ValueError(f"{name}: expected to rise from 0 to {count}, got {start[:1]} to {start[-1:]}")
         if not np.isfinite(self.object_box).all():
             raise ValueError("object_box: expected finite numbers, got NaN or infinity")
         if self.ends_at_ns < self.starts_at_ns:
             raise ValueError("ends_at_ns: expected an end after the start")
 
 
-def _columns(frames: int, objects: int) -> dict[str, tuple[type[np.generic], tuple[int, ...]]]:
+def _columns(frames: int, objects: int, events: int = 0) -> dict[str, tuple[type[np.generic], tuple[int, ...]]]:
     cells = (GRID_ROWS, GRID_COLUMNS)
     return {
         "camera": (np.uint32, (frames,)),
@@ -138,6 +193,12 @@ def _columns(frames: int, objects: int) -> dict[str, tuple[type[np.generic], tup
         "object_confidence": (np.float16, (objects,)),
         "object_box": (np.float32, (objects, 4)),
         "object_track": (np.int32, (objects,)),
+        "event_start": (np.int64, (frames + 1,)),
+        "event_kind": (np.uint8, (events,)),
+        "event_state": (np.uint8, (events,)),
+        "event_value": (np.float32, (events,)),
+        "event_confidence": (np.float16, (events,)),
+        "event_at_ns": (np.int64, (events,)),
     }
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.bus.contract import Position, Record
-from ingest.cameras.observation import Objects, Observation
+from ingest.cameras.observation import CameraEvent, Objects, Observation
 from ingest.cameras.ticker import Ticker
 from ingest.schema.codec import decode_tick, encode_tick
 from ingest.schema.tick import Tick, equal
@@ -49,6 +49,7 @@ def observations(draw: st.DrawFn) -> Observation:
         foreground_grid=np.full((9, 16), 7, np.uint8) if known else None,
         flow_grid=np.full((9, 16, 2), 0.5, np.float16) if flow else None,
         objects=draw(st.one_of(st.none(), st.integers(0, 4).map(objects))),
+        events=(CameraEvent(9, 1, 3.0, 0.5, arrived_ns),) * draw(st.integers(0, 2)),
     )
 
 
@@ -93,6 +94,7 @@ def test_every_fact_of_a_frame_stands_in_its_row(seen: list[Observation]) -> Non
     assert told == sorted((o.camera, o.captured_at_ns, o.width, str(np.float32(o.foreground))) for o in owned)
     assert sum(bool(t.grid_known[r]) for t, r in rows) == sum(o.foreground_grid is not None for o in owned)
     assert sum(bool(t.objects_known[r]) for t, r in rows) == sum(o.objects is not None for o in owned)
+    assert sum(len(t.event_kind) for t in ticks) == sum(len(o.events) for o in owned)
     assert sum(len(t.object_class) for t in ticks) == sum(len(o.objects.track) for o in owned if o.objects is not None)
 
 

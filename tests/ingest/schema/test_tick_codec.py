@@ -60,7 +60,7 @@ def test_a_tick_with_a_flipped_bit_is_refused_with_its_position(tick: Tick, data
 @given(st.binary(max_size=400))
 def test_any_bytes_with_a_right_checksum_are_a_tick_or_refused(value: bytes) -> None:
     with pytest.raises(RecordError):
-        decode_tick(record(value, headers("tick/1", value)))
+        decode_tick(record(value, headers("tick/2", value)))
 
 
 @settings(max_examples=200)
@@ -72,23 +72,21 @@ def test_damage_before_the_checksum_was_made_is_a_tick_or_refused_and_never_a_cr
     for _ in range(data.draw(st.integers(1, 4))):
         value[data.draw(st.integers(0, len(value) - 1))] ^= data.draw(st.integers(1, 255))
     try:
-        decode_tick(record(bytes(value), headers("tick/1", bytes(value)))).check()
+        decode_tick(record(bytes(value), headers("tick/2", bytes(value)))).check()
     except RecordError as error:
         assert error.position == AT
 
 
-@pytest.mark.parametrize("schema", ["tick/0", "tick/3", "finding/1", "tick", ""])
+@pytest.mark.parametrize("schema", ["tick/0", "tick/3", "finding/2", "tick", ""])
 def test_another_schema_or_version_is_refused_by_name(schema: str) -> None:
     value, _ = encode_tick(empty_tick(0, "ingest", 0, 1))
-    if schema == "tick/0":
-        schema = "tick/-1"
-    with pytest.raises(RecordError, match="schema: expected tick/1 or the version before"):
+    with pytest.raises(RecordError, match="schema: expected tick/2 or the version before"):
         decode_tick(record(value, headers(schema, value)))
 
 
 def test_a_record_without_a_value_is_refused() -> None:
     with pytest.raises(RecordError, match="expected bytes, got none"):
-        decode_tick(record(None, headers("tick/1", b"")))
+        decode_tick(record(None, headers("tick/2", b"")))
 
 
 @given(ticks())
@@ -97,23 +95,37 @@ def test_a_reader_of_the_next_version_accepts_this_one(tick: Tick) -> None:
     assert equal(decode_tick(record(value, given_headers), newest=codec.TICK_VERSION + 1), tick)
 
 
-@pytest.mark.parametrize("column", ["smoke", "foreground_grid", "flow_grid", "objects"])
+@pytest.mark.parametrize("column", ["smoke", "foreground_grid", "flow_grid", "objects", "events"])
 def test_a_nullable_column_that_the_writer_did_not_know_is_unknown_in_each_row(column: str) -> None:
     tick = empty_tick(1, "ingest", 0, 200, frames=2)
     with pa.ipc.open_stream(encode_tick(tick)[0]) as reader:
         batch = reader.read_next_batch()
     kept = [name for name in batch.schema.names if name != column]
     value = _stream(batch.select(kept).replace_schema_metadata(batch.schema.metadata))
-    assert equal(decode_tick(record(value, headers("tick/1", value)), newest=2), tick)
+    assert equal(decode_tick(record(value, headers("tick/2", value)), newest=3), tick)
 
 
 def test_a_grid_that_no_frame_has_is_not_on_the_wire() -> None:
     blank = empty_tick(1, "ingest", 0, 200, frames=119)
     one = dataclasses.replace(blank, flow_known=np.arange(119) == 7)
     with pa.ipc.open_stream(encode_tick(blank)[0]) as reader:
-        assert not {"foreground_grid", "flow_grid"} & set(reader.schema.names)
+        assert not {"foreground_grid", "flow_grid", "events"} & set(reader.schema.names)
     with pa.ipc.open_stream(encode_tick(one)[0]) as reader:
-        assert set(codec.TICK_SCHEMA.names) - set(reader.schema.names) == {"foreground_grid"}
+        assert set(codec.TICK_SCHEMA.names) - set(reader.schema.names) == {"foreground_grid", "events"}
+
+
+@settings(deadline=None)
+@given(ticks())
+def test_a_record_of_version_1_is_read_and_has_no_events(tick: Tick) -> None:
+    with pa.ipc.open_stream(encode_tick(tick)[0]) as reader:
+        batch = reader.read_next_batch()
+    kept = [name for name in batch.schema.names if name != "events"]
+    value = _stream(batch.select(kept).replace_schema_metadata(batch.schema.metadata))
+    read = decode_tick(record(value, headers("tick/1", value)))
+    nothing = empty_tick(tick.partition, tick.producer, tick.starts_at_ns, tick.ends_at_ns, tick.frames)
+    events = {name: getattr(nothing, name) for name in Tick.__slots__ if name.startswith("event_")}
+    assert equal(read, dataclasses.replace(tick, **events))
+    assert len(read.event_kind) == 0 and read.event_start.tolist() == [0] * (tick.frames + 1)
 
 
 def test_a_column_of_a_newer_writer_is_passed_over() -> None:
@@ -121,7 +133,7 @@ def test_a_column_of_a_newer_writer_is_passed_over() -> None:
     with pa.ipc.open_stream(encode_tick(tick)[0]) as reader:
         batch = reader.read_next_batch()
     value = _stream(batch.append_column("humidity", pa.array([1.0, 2.0])))
-    assert equal(decode_tick(record(value, headers("tick/1", value))), tick)
+    assert equal(decode_tick(record(value, headers("tick/2", value))), tick)
 
 
 def test_a_box_that_is_not_finite_is_refused() -> None:

@@ -36,6 +36,8 @@ def ticks(draw: st.DrawFn, frames_max: int = 5, objects_max: int = 6) -> Tick:
     flow = np.where(
         flow_known[:, None, None, None], np.broadcast_to(speed[:, None, None, None], (*cells, 2)), np.nan
     ).astype(np.float16)
+    told = draw(arrays(np.int64, frames, elements=st.integers(0, 2)))
+    events = int(told.sum())
     start = draw(TIMES)
     return Tick(
         partition=draw(st.integers(0, 63)),
@@ -64,4 +66,10 @@ def ticks(draw: st.DrawFn, frames_max: int = 5, objects_max: int = 6) -> Tick:
         object_confidence=real(np.float16, objects, 16),
         object_box=draw(arrays(np.float32, (objects, 4), elements=st.floats(0, 1, width=32))),
         object_track=whole(np.int32, objects),
+        event_start=np.concatenate([[0], np.cumsum(told)]).astype(np.int64),
+        event_kind=draw(arrays(np.uint8, events, elements=st.integers(0, 22))),
+        event_state=draw(arrays(np.uint8, events, elements=st.integers(0, 4))),
+        event_value=real(np.float32, events, 32),
+        event_confidence=real(np.float16, events, 16),
+        event_at_ns=draw(arrays(np.int64, events, elements=TIMES)),
     )
