@@ -23,6 +23,7 @@ class Follower:
         self._bus, self._log = bus, log
         self._consumer = bus.consumer(GROUP, [CAMERAS], member)
         self.cameras: dict[int, dict[str, Camera]] = {}
+        self._read_from: dict[int, int] = {}  # offset from which each partition is followed
         self.version = 0
 
     def poll(self) -> None:
@@ -35,13 +36,27 @@ class Follower:
         records = self._consumer.poll(0.0)
         owned = {at.partition for at in self._consumer.assignment() if at.topic == CAMERAS}
         for partition in self.cameras.keys() - owned:
-            del self.cameras[partition]
+            del self.cameras[partition], self._read_from[partition]
             self.version += 1
         for partition in sorted(owned - self.cameras.keys()):
             self._take_over(partition)
         for record in records:
             if record.position.partition in self.cameras:
                 self._change(record)
+
+    def confirm(self) -> None:
+        """
+        Ask the group itself whether the partitions are still ours.
+
+        Raises:
+            BusFenced: they are not: the group has gone on without us.
+            BusRetryable: nobody can say now.
+        """
+        at = {TopicPartition(CAMERAS, partition): offset for partition, offset in self._read_from.items()}
+        if at:
+            self._consumer.commit(at)  # refused to whoever is no member of the present generation
+        # We may have been let in again meanwhile, without these partitions: then the next look says so.
+        self.poll()
 
     def close(self) -> None:
         """Leave the group, so that others read these cameras at once."""
@@ -52,7 +67,7 @@ class Follower:
         # The end first: what is appended between the two is read twice, which changes nothing.
         end = self._consumer.end_offset(at)
         records = sorted(self._bus.last_records(CAMERAS, partition).values(), key=lambda r: r.position.offset)
-        self.cameras[partition] = {}
+        self.cameras[partition], self._read_from[partition] = {}, end
         self.version += 1
         for record in records:
             self._change(record)

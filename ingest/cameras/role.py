@@ -1,14 +1,15 @@
 """
 The ingest role: owns partitions, reads their cameras in workers, and appends one tick for each partition and interval.
 
-It never dies of a camera, the bus or the live store: they are waited for, and what must be shed is counted.
+It never dies of a camera, the bus or the live store: they are waited for, and what must be shed is counted. A role that
+slept asks whether its cameras are still its own before it says another word; if not, it lets them go and joins again.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import get_args
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from ingest.bus.contract import Bus, Draft
 from ingest.bus.topics import FRAMES, OBSERVATIONS
 from ingest.cameras.follower import Follower
+from ingest.cameras.lease import Lease
 from ingest.cameras.measures import IngestMetrics, NoMetrics
 from ingest.cameras.observation import Observation
 from ingest.cameras.sender import Pending, Sender
@@ -24,7 +26,7 @@ from ingest.cameras.state import CameraState, StreamState
 from ingest.cameras.ticker import Ticker
 from ingest.cameras.workers.supervisor import Supervisor
 from ingest.clock import NS_PER_S, Clock, utc
-from ingest.errors import BusError, BusRetryable, StoreRetryable
+from ingest.errors import BusError, BusFenced, BusRetryable, StoreRetryable
 from ingest.live.contract import LiveStore
 from ingest.registry.district import Camera
 from ingest.schema.codec import encode_tick
@@ -72,31 +74,50 @@ class IngestRole:
         sender = Sender(self._bus, settings.ticks_pending_max, settings.flush_s_max, self._metrics, self._log)
         supervisor = Supervisor(settings, self._clock, self._metrics, self._log)
         ticker = Ticker(PRODUCER, settings.tick_ms * _NS_PER_MS)
-        version = -1
         try:
-            while not stop.is_set():
-                self._poll(follower)
-                if version != follower.version:
-                    version = follower.version
-                    self._own(follower, supervisor, ticker)
-                supervisor.tend()
-                observations = supervisor.take()
-                sender.send(self._frames(observations))
-                ticker.add(observations)
-                ticks = ticker.cut(self._clock.now_ns())
-                if ticks:
-                    sender.send(_drafts(ticks))
-                    self._metrics.ticked(len(ticks))
-                self._unowned(ticker)
-                self._show(supervisor)
-                stop.wait(self._rest_s())
+            while follower is not None and not stop.is_set():
+                try:
+                    self._follow(follower, sender, supervisor, ticker, stop)
+                except BusFenced as error:
+                    self._log.warning("cameras.lost_to_another", partitions=len(follower.cameras), reason=str(error))
+                    self._own({}, sender, supervisor, ticker)
+                    self._leave(follower)
+                    follower = self._joined(stop)
         finally:
             supervisor.stop()
             sender.close()
-            try:
-                follower.close()
-            except BusError as error:
-                self._log.warning("bus.close_failed", stage=PRODUCER, reason=str(error))
+            if follower is not None:
+                self._leave(follower)
+
+    def _follow(
+        self, follower: Follower, sender: Sender, supervisor: Supervisor, ticker: Ticker, stop: threading.Event
+    ) -> None:
+        """
+        Tell of the cameras that the group gives us, until `stop` is set.
+
+        Raises:
+            BusFenced: the group has gone on without us.
+        """
+        lease, version = Lease(int(self._settings.lease_s * NS_PER_S)), -1
+        while not stop.is_set():
+            self._look(follower, lease, sender.is_blocked)
+            if version != follower.version:
+                version = follower.version
+                self._own(follower.cameras, sender, supervisor, ticker)
+            if lease.holds(self._clock.monotonic_ns()):
+                supervisor.tend()  # what has died while we slept may not be ours to start again
+            observations = supervisor.take()
+            sender.keep(self._frames(observations))
+            ticker.add(observations)
+            ticks = ticker.cut(self._clock.now_ns())
+            sender.keep(_drafts(ticks))
+            self._metrics.ticked(len(ticks))
+            # Asked after the cut: what is sent was cut while the cameras were surely ours.
+            if lease.holds(self._clock.monotonic_ns()):
+                sender.send()
+            self._unowned(ticker)
+            self._show(supervisor)
+            stop.wait(self._rest_s())
 
     def _joined(self, stop: threading.Event) -> Follower | None:
         """The membership, as soon as the bus is there."""
@@ -108,22 +129,49 @@ class IngestRole:
                 stop.wait(_JOIN_AGAIN_S)
         return None
 
-    def _poll(self, follower: Follower) -> None:
+    def _look(self, follower: Follower, lease: Lease, is_blocked: bool) -> None:
+        """
+        What has changed; and the lease, renewed where the cameras are surely ours.
+
+        Raises:
+            BusFenced: they are another's.
+        """
+        looked_ns = self._clock.monotonic_ns()
+        if is_blocked:
+            lease.doubt()
         try:
             follower.poll()
-            self._bus_blocked = False
+            if not lease.holds(looked_ns):
+                follower.confirm()
         except BusRetryable as error:
-            # The cameras that we read stay ours until the group says otherwise.
+            # The cameras that we read stay ours until the group says otherwise; what we say of them waits until then.
             if not self._bus_blocked:
                 self._log.warning("registry.unreachable", reason=str(error))
             self._bus_blocked = True
+            lease.doubt()
+            return
+        self._bus_blocked = False
+        lease.renew(looked_ns)
 
-    def _own(self, follower: Follower, supervisor: Supervisor, ticker: Ticker) -> None:
-        cameras = [camera for known in follower.cameras.values() for camera in known.values()]
+    def _own(
+        self, cameras_of: Mapping[int, Mapping[str, Camera]], sender: Sender, supervisor: Supervisor, ticker: Ticker
+    ) -> None:
+        """
+        Args:
+            cameras_of: those of our partitions, by partition and id.
+        """
+        cameras = [camera for known in cameras_of.values() for camera in known.values()]
         self._camera_of = {camera.number: camera for camera in cameras}
-        ticker.own(follower.cameras, {camera.number: camera.partition for camera in cameras})
+        ticker.own(cameras_of, {camera.number: camera.partition for camera in cameras})
+        sender.own(cameras_of)
         supervisor.set_cameras(cameras)
-        self._log.info("cameras.owned", partitions=len(follower.cameras), cameras=len(cameras))
+        self._log.info("cameras.owned", partitions=len(cameras_of), cameras=len(cameras))
+
+    def _leave(self, follower: Follower) -> None:
+        try:
+            follower.close()
+        except BusError as error:
+            self._log.warning("bus.close_failed", stage=PRODUCER, reason=str(error))
 
     def _frames(self, observations: Iterable[Observation]) -> Iterator[Pending]:
         """Pictures into the live store, and a reference to each for the bus."""

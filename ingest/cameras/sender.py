@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from ingest.bus.contract import Bus, Draft
@@ -31,11 +31,26 @@ class Sender:
         self._blocked = False
         self.shed = 0
 
-    def send(self, drafts: Iterable[Pending]) -> None:
-        """Append and flush; what cannot go now waits, at most `pending_max` of them."""
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the bus took nothing when it was last tried."""
+        return self._blocked
+
+    def keep(self, drafts: Iterable[Pending]) -> None:
+        """Let these wait for the next `send`, at most `pending_max` in all."""
         self._pending.extend(drafts)
         while len(self._pending) > self._pending_max:
-            self._shed(self._pending.popleft())
+            self._shed(self._pending.popleft(), "bus")
+
+    def own(self, partitions: Container[int]) -> None:
+        """Forget what waits for other partitions: whoever owns them now tells of them."""
+        for pending in [one for one in self._pending if one.draft.partition not in partitions]:
+            self._pending.remove(pending)
+            self._shed(pending, "unowned")
+
+    def send(self, drafts: Iterable[Pending] = ()) -> None:
+        """Append and flush; what cannot go now waits."""
+        self.keep(drafts)
         try:
             while self._pending:
                 self._append(self._pending[0])
@@ -62,10 +77,10 @@ class Sender:
         except BusRetryable:
             raise
         except BusError as error:  # this one can never go: too large for its topic
-            self._shed(pending)
+            self._shed(pending, "bus")
             self._log.error("tick.refused", partition=pending.draft.partition, reason=str(error))
 
-    def _shed(self, pending: Pending) -> None:
+    def _shed(self, pending: Pending, cause: str) -> None:
         self.shed += pending.frames
         if pending.frames:
-            self._metrics.frames_dropped("bus", pending.frames)
+            self._metrics.frames_dropped(cause, pending.frames)

@@ -50,6 +50,7 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     metadata_cameras_per_worker: PerWorker = 100  # metadata cameras in one process
     workers_spread: Count = 2  # so many video workers are filled evenly before any is filled up
     observations_per_worker_max: Count = 2_000  # kept in a worker that its parent does not empty; the oldest are shed
+    lease_s: Seconds = 4.0  # a role that slept longer asks whether its cameras are its own; below bus.kafka.session_s
     heartbeat_s_max: Seconds = 20.0  # a worker silent for so long is killed and started again
     crashes_max: Count = 3  # a camera that took its worker down so often is quarantined
     quarantine_s: Seconds = 1_800.0  # how long it is left alone

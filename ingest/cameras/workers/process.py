@@ -11,12 +11,13 @@ from typing import Literal
 
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.workers.danger import Danger
-from ingest.cameras.workers.worker import Add, Order, Remove, Report, Stop, run_worker
+from ingest.cameras.workers.tether import Tether
+from ingest.cameras.workers.worker import EXIT_LET_GO, Add, Order, Remove, Report, Stop, run_worker
 from ingest.clock import NS_PER_S, Clock
 from ingest.registry.district import Camera
 
 WorkerKind = Literal["video", "metadata", "alone"]
-WorkerMain = Callable[[Connection, IngestSettings, Danger], None]
+WorkerMain = Callable[[Connection, IngestSettings, Danger, Tether], None]
 _SLOTS = 256
 
 
@@ -41,9 +42,10 @@ class WorkerProcess:
         self._settings, self._clock, self._on_report = settings, clock, on_report
         context = get_context("spawn")
         self.danger = Danger(context, _SLOTS)
+        self.tether = Tether(context, clock)
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=run, args=(theirs, settings, self.danger), name=f"ingest-{kind}", daemon=True
+            target=run, args=(theirs, settings, self.danger, self.tether), name=f"ingest-{kind}", daemon=True
         )
         self._process.start()
         theirs.close()
@@ -62,6 +64,11 @@ class WorkerProcess:
     def exit_code(self) -> int | None:
         """None while it lives; negative for a signal."""
         return self._process.exitcode
+
+    @property
+    def has_let_go(self) -> bool:
+        """Whether it ended because its role slept."""
+        return self._process.exitcode == EXIT_LET_GO
 
     def room(self) -> int:
         """How many more cameras it takes."""

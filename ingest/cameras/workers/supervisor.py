@@ -33,6 +33,7 @@ _STOP_S = 5.0
 _SLEPT_NS = 5 * NS_PER_S  # between two calls of `tend`
 _YOUNG_NS = 10 * NS_PER_S
 _REST_S_MIN, _REST_S_MAX = 0.25, 30.0
+_PULLS = 10  # at the tether, within its length
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class Supervisor:
         self._inbox: deque[Observation] = deque()
         self._statuses: dict[str, Status] = {}
         self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        threading.Thread(target=self._pull, name="tether", daemon=True).start()
 
     def set_cameras(self, cameras: Iterable[Camera]) -> None:
         """Read exactly these; cameras that stay as they were are not touched."""
@@ -138,6 +141,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Close every session and end all workers; returns when they are gone."""
+        self._stopped.set()
         for worker in self._workers:
             worker.stop()
         self._workers += [worker for worker, _ in self._leaving]
@@ -147,6 +151,13 @@ class Supervisor:
             worker.wait((until_ns - self._clock.monotonic_ns()) / NS_PER_S)
         self._workers.clear()
         self._worker_of.clear()
+
+    def _pull(self) -> None:
+        """In a thread of its own: the workers shall know that we sleep, not that the bus is slow."""
+        while not self._stopped.wait(self._settings.lease_s / _PULLS):
+            now_ns = self._clock.monotonic_ns()
+            for worker in tuple(self._workers):
+                worker.tether.pull(now_ns)
 
     def _place(self, cameras: Iterable[Camera], into: WorkerProcess | None = None) -> None:
         for camera in cameras:
@@ -186,8 +197,9 @@ class Supervisor:
         worker.wait(0.0)
         cameras = list(worker.cameras.values())
         suspects = cameras if len(cameras) == 1 else worker.suspects()
-        # Killed from outside (for memory, or by a person) while nobody was in the decoder: nobody's fault.
-        innocent = worker.exit_code == -signal.SIGKILL and not worker.killed and len(suspects) != 1
+        # Killed from outside (for memory, or by a person) while nobody was in the decoder, or we slept: nobody's fault.
+        killed = worker.exit_code == -signal.SIGKILL and not worker.killed and len(suspects) != 1
+        innocent = killed or worker.has_let_go
         if self._log is not None:
             names = [camera.id for camera in suspects[:_SUSPECTS_MAX]]
             self._log.warning("worker.died", exit_code=worker.exit_code, cameras=len(cameras), suspects=names)

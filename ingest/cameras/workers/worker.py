@@ -1,5 +1,6 @@
 """
-The child process: some cameras, a thread each, one analyst. It ends when it is told to, or when its parent is gone.
+The child process: some cameras, a thread each, one analyst. It ends when it is told to, or when its parent is gone, or
+sleeps so long that another may own the cameras.
 
 It takes itself down when a camera holds it in a call that should long have returned: a thread cannot be killed, a
 process can. An alarm of the kernel does it where even that is not possible any more.
@@ -25,11 +26,13 @@ from ingest.cameras.workers.danger import Danger
 from ingest.cameras.workers.metadata_reader import MetadataReader
 from ingest.cameras.workers.outbox import Outbox
 from ingest.cameras.workers.reader import Reader, Status
+from ingest.cameras.workers.tether import Tether
 from ingest.cameras.workers.video_reader import VideoReader
 from ingest.clock import NS_PER_S, Clock, SystemClock
 from ingest.registry.district import Camera
 
 EXIT_HUNG = 70
+EXIT_LET_GO = 71
 _M_ARENA_MAX = -8  # of glibc's malloc.h
 _BEAT_S = 1.0
 _BATCH_S = 0.02
@@ -65,17 +68,17 @@ class Report:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
-def run_worker(connection: Connection, settings: IngestSettings, danger: Danger) -> None:
+def run_worker(connection: Connection, settings: IngestSettings, danger: Danger, tether: Tether) -> None:
     """The process's main function."""
     av.logging.set_level(None)  # its lines hold addresses with passwords
     _share_arenas()
-    worker = Worker(connection, settings, danger, SystemClock())
+    worker = Worker(connection, settings, danger, tether, SystemClock())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, worker.on_signal)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    worker.run()
+    exit_code = worker.run()
     # Threads that still wait for a dead camera must not hold the process.
-    os._exit(0)
+    os._exit(exit_code)
 
 
 def _share_arenas() -> None:
@@ -85,8 +88,11 @@ def _share_arenas() -> None:
 
 
 class Worker:
-    def __init__(self, connection: Connection, settings: IngestSettings, danger: Danger, clock: Clock) -> None:
+    def __init__(
+        self, connection: Connection, settings: IngestSettings, danger: Danger, tether: Tether, clock: Clock
+    ) -> None:
         self._connection, self._settings, self._danger, self._clock = connection, settings, danger, clock
+        self._tether = tether
         self._outbox = Outbox(settings.observations_per_worker_max)
         self._analyst = Analyst(clock, danger)
         self._readers: dict[int, Reader] = {}
@@ -95,11 +101,12 @@ class Worker:
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         self._ended.set()
 
-    def run(self) -> None:
-        """Obey until told to stop, then close every camera's session."""
+    def run(self) -> int:
+        """Obey until told to stop, then close every camera's session; the exit code."""
         self._analyst.start()
         sender = threading.Thread(target=self._send, name="sender", daemon=True)
         sender.start()
+        exit_code = 0
         while not self._ended.is_set():
             signal.alarm(2 * max(1, int(self._settings.heartbeat_s_max)))
             try:
@@ -107,9 +114,13 @@ class Worker:
                     self._obey(self._connection.recv())
             except (EOFError, OSError):
                 break
+            if self._tether.slack_ns(self._clock.monotonic_ns()) > self._settings.lease_s * NS_PER_S:
+                exit_code = EXIT_LET_GO
+                break
             self._check()
         self._ended.set()
         self._stop()
+        return exit_code
 
     def _obey(self, order: Order) -> None:
         if isinstance(order, Stop):

@@ -11,6 +11,7 @@ from ingest.cameras.sources.sampler import Sampler
 from ingest.cameras.sources.stream import StreamPacket, VideoStream
 from ingest.cameras.workers.analyst import Job
 from ingest.cameras.workers.danger import Danger
+from ingest.cameras.workers.tether import Tether
 from ingest.cameras.workers.video_reader import VideoReader
 from ingest.cameras.workers.worker import run_worker
 
@@ -36,7 +37,7 @@ class _DangerousReader(VideoReader):
         _offer(self, stream, packet, sampler)
 
 
-def run_dangerous_worker(connection: Connection, settings: IngestSettings, danger: Danger) -> None:
+def run_dangerous_worker(connection: Connection, settings: IngestSettings, danger: Danger, tether: Tether) -> None:
     for name in ("look", "_open", "_offer"):
         setattr(VideoReader, name, getattr(_DangerousReader, name))
-    run_worker(connection, settings, danger)
+    run_worker(connection, settings, danger, tether)

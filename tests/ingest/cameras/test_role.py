@@ -18,12 +18,14 @@ from structlog.testing import capture_logs
 
 from ingest.bus.contract import Bus, Draft, Producer, Record
 from ingest.bus.embedded import EmbeddedBus
+from ingest.bus.embedded_consumer import EmbeddedConsumer
+from ingest.bus.embedded_producer import EmbeddedProducer
 from ingest.bus.topics import CAMERAS, FRAMES, OBSERVATIONS, topic_specs
 from ingest.cameras.role import IngestRole
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.state import CameraState
 from ingest.clock import NS_PER_S, SystemClock, utc
-from ingest.errors import BusRetryable, StoreRetryable
+from ingest.errors import BusFenced, BusRetryable, StoreRetryable
 from ingest.live.memory import MemoryLiveStore
 from ingest.registry.district import Camera, district_of
 from ingest.registry.files import registry_drafts
@@ -207,6 +209,49 @@ def test_two_roles_share_the_partitions_and_one_takes_over(bus: EmbeddedBus, rec
             until(lambda: all(place.frames_of(n) >= 2 for n in range(PARTITIONS)), "frames of all")
         seen = [place.frames_of(n) for n in range(PARTITIONS)]
         until(lambda: all(place.frames_of(n) >= seen[n] + 2 for n in range(PARTITIONS)), "one has taken over")
+
+
+class SleepyClock(SystemClock):
+    """A clock that can jump, as it does for who was stopped."""
+
+    slept_ns = 0
+
+    def monotonic_ns(self) -> int:
+        return super().monotonic_ns() + self.slept_ns
+
+
+def test_a_role_that_slept_and_lost_its_cameras_says_nothing_more_of_them_and_joins_again(
+    bus: EmbeddedBus, recording: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(bus)
+    place.clock = SleepyClock()
+    place.register(*(camera(n, "file", recording, partition=n) for n in range(PARTITIONS)))
+    sent_before_asking: list[str] = []
+    commit, append = EmbeddedConsumer.commit, EmbeddedProducer.append
+    asleep = threading.Event()
+
+    def refuse_once(self: EmbeddedConsumer, offsets: Any) -> None:
+        if asleep.is_set():
+            asleep.clear()
+            raise BusFenced("group", expected="to be a member", got="another generation", mend="Stop.")
+        commit(self, offsets)
+
+    def watch(self: EmbeddedProducer, draft: Draft) -> None:
+        if asleep.is_set():
+            sent_before_asking.append(draft.topic)
+        append(self, draft)
+
+    monkeypatch.setattr(EmbeddedConsumer, "commit", refuse_once)
+    monkeypatch.setattr(EmbeddedProducer, "append", watch)
+    with running(place.role()):
+        until(lambda: all(place.frames_of(n) >= 2 for n in range(PARTITIONS)), "frames of all")
+        asleep.set()
+        place.clock.slept_ns += 60 * NS_PER_S
+        until(lambda: "cameras.lost_to_another" in place.log.events(), "it has asked")
+        seen = [place.frames_of(n) for n in range(PARTITIONS)]
+        until(lambda: all(place.frames_of(n) >= seen[n] + 2 for n in range(PARTITIONS)), "its cameras again")
+    assert len(sent_before_asking) <= PARTITIONS  # those of the very moment in which it fell asleep
+    assert [facts["partitions"] for event, facts in place.log.lines if event == "cameras.owned"].count(0) == 1
 
 
 class FlakyProducer:

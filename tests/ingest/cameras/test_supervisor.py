@@ -169,6 +169,33 @@ def test_a_worker_told_to_end_by_the_system_closes_its_sessions() -> None:
         until(lambda: server.teardowns == 1, "a teardown")
 
 
+def test_workers_let_their_cameras_go_while_their_parent_sleeps(recording: str) -> None:
+    with FaultServer() as server, fed(server.add_stream("gate")):
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                made = Ward(replace(QUICK, lease_s=1.0))
+                made.supervisor.set_cameras([camera(1, "rtsp", server.url_of("gate"))])
+                made.wait("frames", 1)
+                os.write(write, b"x")
+                made.wait("frames for ever", 1, more=10**9, timeout_s=60.0)
+            finally:
+                os._exit(0)
+        os.close(write)
+        assert os.read(read, 1) == b"x"
+        os.kill(child, signal.SIGSTOP)
+        try:
+            until(lambda: server.teardowns == 1, "the session closed")
+            assert server.plays == 1
+            os.kill(child, signal.SIGCONT)
+            until(lambda: server.plays == 2, "the camera is read again by who is awake")
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            os.close(read)
+
+
 def test_workers_do_not_outlive_their_parent(recording: str) -> None:
     read, write = os.pipe()
     child = os.fork()
