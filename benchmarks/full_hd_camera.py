@@ -24,7 +24,7 @@ from deploy.demo.view import Pinhole
 
 WIDTH, HEIGHT = 1920, 1080
 BEGINS_AT_S, LENGTH_S = 60.0, 4.0  # the square is full then
-CAMERAS = 12
+CAMERAS = 8
 _SEED = 1
 
 
