@@ -209,7 +209,7 @@ class DistrictInProcesses:
             return seen.get(("drumtower_records_total", "detect"), 0) > 0
         if role == "correlate":
             lags = [seen.get(("drumtower_lag_records", str(n), "correlate")) for n in range(PARTITIONS)]
-            return None not in lags
+            return lags == [0.0] * PARTITIONS
         return True
 
     def _serve_cameras(self) -> tuple[Path, Path]:
