@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import msgspec
 
 from deploy import __version__
+from deploy.cli_cameras import cameras, take_files
+from deploy.cli_options import load, settings_options
 from ingest.errors import DrumtowerError, SettingsError, SettingsFaults
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -38,30 +38,6 @@ class _Group(click.Group):
             sys.exit(EXIT_FAILED)
         except KeyboardInterrupt:
             sys.exit(EXIT_INTERRUPTED)
-
-
-def settings_options(command: Command) -> Command:
-    command = click.option("--data", type=click.Path(path_type=Path), help="Data folder; overrides the settings.")(
-        command
-    )
-    return click.option(
-        "--settings",
-        "settings_path",
-        type=click.Path(path_type=Path, dir_okay=False),
-        envvar="DRUMTOWER_SETTINGS",
-        help="TOML file; without it the defaults hold.",
-    )(command)
-
-
-def load(settings_path: Path | None, data: Path | None, port: int | None = None) -> Any:
-    from deploy.settings import load_settings
-
-    settings = load_settings(settings_path)
-    if data is not None:
-        settings = msgspec.structs.replace(settings, data=str(data))
-    if port is not None:
-        settings = msgspec.structs.replace(settings, http=msgspec.structs.replace(settings.http, port=port))
-    return settings
 
 
 @click.group(cls=_Group, context_settings={"auto_envvar_prefix": "DRUMTOWER"})
@@ -173,39 +149,7 @@ def topics_create(settings_path: Path | None, data: Path | None, partitions: int
     bus.close()
 
 
-@main.group()
-def cameras() -> None:
-    """The cameras of the district."""
-
-
-@cameras.command("import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@settings_options
-@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
-def cameras_import(file: Path, settings_path: Path | None, data: Path | None, dry_run: bool) -> None:
-    """Take the cameras of a CSV or GeoJSON file; every fault is listed with its line and mend.
-
-    Example:  drumtower cameras import cameras.csv
-    """
-    _import(settings_path, data, dry_run, cameras_file=file)
-
-
-@cameras.command("list")
-@settings_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
-def cameras_list(settings_path: Path | None, data: Path | None, as_json: bool) -> None:
-    """The cameras in the registry.
-
-    Example:  drumtower cameras list --json
-    """
-    from deploy.registry_import import registry
-
-    district = registry(load(settings_path, data))
-    if as_json:
-        click.echo(msgspec.json.encode(district.cameras))
-        return
-    for camera in district.cameras:
-        click.echo(f"{camera.id}\t{camera.site}\t{camera.partition}\t{camera.source}\t{camera.name}")
+main.add_command(cameras)
 
 
 @main.group()
@@ -222,7 +166,7 @@ def zones_import(file: Path, settings_path: Path | None, data: Path | None, dry_
 
     Example:  drumtower zones import zones.geojson
     """
-    _import(settings_path, data, dry_run, zones_file=file)
+    take_files(settings_path, data, dry_run, zones_file=file)
 
 
 @main.group()
@@ -303,24 +247,6 @@ def settings_write(file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(page(), "utf-8")
     click.echo(str(file))
-
-
-def _import(
-    settings_path: Path | None,
-    data: Path | None,
-    dry_run: bool,
-    *,
-    cameras_file: Path | None = None,
-    zones_file: Path | None = None,
-) -> None:
-    from deploy.registry_import import import_files
-
-    report = import_files(load(settings_path, data), cameras_file, zones_file, dry_run=dry_run)
-    for warning in report.warnings:
-        click.echo(warning, err=True)
-    for change in report.changes:
-        click.echo(change)
-    click.echo(f"{len(report.changes)} changes{', none made' if dry_run else ''}.", err=True)
 
 
 def _stopper() -> Any:

@@ -12,9 +12,10 @@ from detectors.geometry.calibration import calibrate
 from detectors.geometry.plane import site_plane
 from ingest.clock import SystemClock
 from ingest.errors import SettingsError, SettingsFaults
+from ingest.registry.change import change_registry, with_cameras
 from ingest.registry.district import Calibration, District
 from ingest.registry.files import CameraRow, Rows, ZoneRow, merge, read_cameras, read_points, read_zones
-from ingest.registry.topics import read_district, registry_drafts
+from ingest.registry.topics import read_district
 
 
 @dataclass(frozen=True)
@@ -24,35 +25,50 @@ class ImportReport:
 
 
 def import_files(
-    settings: Settings, cameras_file: Path | None, zones_file: Path | None, *, dry_run: bool = False
+    settings: Settings,
+    cameras_file: Path | None,
+    zones_file: Path | None,
+    *,
+    dry_run: bool = False,
+    beside: bool = False,
 ) -> ImportReport:
     """
     Take the cameras and zones of these files into the registry.
 
+    Args:
+        beside: cameras that the file does not name stay; else they are removed.
+
     Raises:
         SettingsFaults: something in a file is wrong; all of it is listed, and nothing was changed.
+        StoreConflict: someone else changed the registry meanwhile; nothing was changed.
     """
     rows = read_cameras(cameras_file) if cameras_file else Rows[CameraRow]()
     zone_rows = read_zones(zones_file) if zones_file else Rows[ZoneRow]()
-    with open_registry_bus(settings) as bus:
-        previous = read_district(bus)
-        partitions = bus.partition_counts()["dt.cameras"]
+
+    def decide(previous: District, partitions: int) -> tuple[District, list[str]]:
+        merged = with_cameras if beside else _instead
         # Zones first: the plane of a site, in which its cameras are calibrated, lies by its zones.
-        placed, _ = merge(rows, zone_rows, previous, partitions, {})
-        calibrations = _calibrated(rows, cameras_file, placed)
-        district, changes = merge(rows, zone_rows, previous, partitions, calibrations)
-        if not dry_run:
-            producer = bus.producer()
-            for draft in registry_drafts(previous, district):
-                producer.append(draft)
-            producer.flush()
-            producer.close()
+        placed, _ = merged(previous, rows, partitions, {}, zone_rows)
+        return merged(previous, rows, partitions, _calibrated(rows, cameras_file, placed), zone_rows)
+
+    with open_registry_bus(settings) as bus:
+        changes = change_registry(bus, decide, dry_run=dry_run)
     return ImportReport(changes, _warnings(rows, zone_rows))
 
 
 def registry(settings: Settings) -> District:
     with open_registry_bus(settings) as bus:
         return read_district(bus)
+
+
+def _instead(
+    previous: District,
+    rows: Rows[CameraRow],
+    partitions: int,
+    calibrations: Mapping[str, Calibration],
+    zone_rows: Rows[ZoneRow],
+) -> tuple[District, list[str]]:
+    return merge(rows, zone_rows, previous, partitions, calibrations)
 
 
 def _calibrated(rows: Rows[CameraRow], file: Path | None, district: District) -> Mapping[str, Calibration]:

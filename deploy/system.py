@@ -108,7 +108,17 @@ def _serve(parts: Parts) -> Run:
         view = DistrictView(lambda: read_district(parts.bus), parts.live, parts.clock)
         stream = LiveStream(casebook, view, parts.clock, parts.metrics)
         http = parts.settings.http
-        desk = Desk(parts.settings.name, parts.demo, casebook, view, stream, parts.clock, parts.metrics, parts.health)
+        desk = Desk(
+            parts.settings.name,
+            parts.demo,
+            casebook,
+            view,
+            stream,
+            parts.clock,
+            parts.metrics,
+            parts.health,
+            parts.bus,
+        )
         try:
             serve(app(desk, http.allowed_hosts), http.host, http.port, stop)
         finally:

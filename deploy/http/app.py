@@ -25,10 +25,12 @@ from starlette.staticfiles import StaticFiles
 
 from correlator.casebook.contract import Casebook, IncidentConflict, IncidentMissing
 from deploy import __version__
+from deploy.http import cameras as camera_changes
 from deploy.http.answers import ApiError, answer, body_of, error_answer, whole_number
 from deploy.http.district_view import DistrictView
 from deploy.http.stream import LiveStream
 from deploy.roles import Health
+from ingest.bus.contract import Bus
 from ingest.clock import Clock, utc
 from ingest.errors import RecordError, SettingsError, StoreRetryable
 from ingest.metrics import Metrics
@@ -60,6 +62,7 @@ class Desk:
     clock: Clock
     metrics: Metrics
     health: Health
+    bus: Bus | None = None  # of the registry; None: it cannot be changed here
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -191,6 +194,8 @@ def app(desk: Desk, allowed_hosts: tuple[str, ...]) -> Starlette:
         Route("/api/incidents/{incident_id}", incident),
         Route("/api/incidents/{incident_id}/{action}", act, methods=["POST"]),
         Route("/api/cameras", cameras),
+        Route("/api/cameras", camera_changes.set_camera, methods=["POST"]),
+        Route("/api/cameras/{camera_id}", camera_changes.remove_camera, methods=["DELETE"]),
         Route("/api/zones", zones),
         Route("/api/stream", stream),
         Route("/metrics", metrics),

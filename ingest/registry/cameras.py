@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, cast
 
@@ -10,15 +11,17 @@ from ingest.errors import SettingsError, SettingsFaults, scrub
 from ingest.registry.district import PointPair
 from ingest.registry.fields import Fields, check_columns, quoted
 from ingest.registry.rows import CameraRow, Rows
-from ingest.registry.text import read_registry_text
+from ingest.registry.text import RegistryRecord, RegistryText, read_registry_text
 
 _REQUIRED = ("id", "name", "site", "source", "url")
 _PLACE = ("lon", "lat")
-_OPTIONAL = ("sampling_period_s", "user", "password_file", "password_env", "calibration", "enabled")
+_SECRETS = ("password_file", "password_env", "password_key")
+_OPTIONAL = ("sampling_period_s", "user", *_SECRETS, "calibration", "enabled")
 _POINT_COLUMNS = ("image_x", "image_y", "lon", "lat")
 _SCHEMES = {"rtsp": ("rtsp", "rtsps"), "file": ("file",), "onvif": ("rtsp", "rtsps", "http", "https", "mqtt", "mqtts")}
 # Some cameras take the password anywhere in the path: `/user=admin&password=...`.
 _PASSWORD_IN_PATH = re.compile(r"(pass(word|wd)?|pwd|token|secret)[=:]", re.IGNORECASE)
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@:-]{0,199}", re.ASCII)  # no option of a program begins so
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -49,6 +52,27 @@ def read_cameras(path: Path) -> Rows[CameraRow]:
         raise SettingsFaults(faults)
     rows.warnings = (*warnings, *_same_streams(rows))
     return rows
+
+
+def camera_row(at: str, cells: Mapping[str, object]) -> CameraRow:
+    """
+    The camera of one record that comes from no file.
+
+    Args:
+        at: where it comes from, as faults shall begin.
+        cells: by column, as in a file.
+
+    Raises:
+        SettingsFaults: all that is wrong with it, by column.
+    """
+    text = RegistryText(at, tuple(cells), (RegistryRecord(at, dict(cells)),), is_geojson=False)
+    faults, warnings = check_columns(text, (*_REQUIRED, *_PLACE, *_OPTIONAL), ())
+    faults += [SettingsError(line, expected="a known column", got="another", mend="Remove it.") for line in warnings]
+    fields = Fields(text.records[0])
+    row = _camera(fields, is_geojson=False)
+    if faults or fields.faults:
+        raise SettingsFaults([*faults, *fields.faults])
+    return row
 
 
 def read_points(path: Path) -> tuple[PointPair, ...]:
@@ -89,14 +113,18 @@ def _camera(fields: Fields, is_geojson: bool) -> CameraRow:
     source = cast(Literal["rtsp", "file", "onvif"], fields.choice("source", ("rtsp", "file", "onvif")))
     lon, lat = _point(fields) if is_geojson else fields.lon_lat()
     id_ = fields.identifier("id")
-    user, password_file, password_env = (fields.text(column) for column in ("user", "password_file", "password_env"))
-    if password_file and password_env:
-        fields.fault("password_env", "one place for the password", "two", "Leave password_file or password_env empty.")
-    if (password_file or password_env) and not user:
+    user, *secrets = (fields.text(column) for column in ("user", *_SECRETS))
+    password_file, password_env, password_key = secrets
+    named = [column for column, value in zip(_SECRETS, secrets, strict=True) if value]
+    if len(named) > 1:
+        fields.fault(named[-1], "one place for the password", "two", f"Leave {named[0]} or {named[-1]} empty.")
+    if named and not user:
         fields.fault("user", "the user whose password is named", "nothing", "Fill it in.")
+    # What stands in these may be the password itself: do not repeat it.
     if password_env and not _VARIABLE.fullmatch(password_env):
-        # What stands here may be the password itself: do not repeat it.
         fields.fault("password_env", "the name of an environment variable", "something else", "Name the variable only.")
+    if password_key and not _KEY.fullmatch(password_key):
+        fields.fault("password_key", "a key of the secret store", "something else", "Write ASCII letters and ._/@:- .")
     return CameraRow(
         at=fields.record.at,
         id=id_,
@@ -110,6 +138,7 @@ def _camera(fields: Fields, is_geojson: bool) -> CameraRow:
         user=user,
         password_file=password_file,
         password_env=password_env,
+        password_key=password_key,
         calibration=fields.text("calibration", length_max=1000),
         enabled=fields.flag("enabled", default=True),
     )

@@ -53,6 +53,7 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None = None
     password_file: str | None = None  # a secret is named, not held
     password_env: str | None = None
+    password_key: str | None = None  # what the secret store knows it by; the settings name the store's command
     sampling_period_s: float = 1.0
     calibration: Calibration | None = None
     enabled: bool = True

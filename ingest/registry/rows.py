@@ -30,6 +30,7 @@ class CameraRow:
     user: str | None
     password_file: str | None
     password_env: str | None
+    password_key: str | None = None
     calibration: str | None  # a file of point pairs, as written: relative to the file of the cameras
     enabled: bool
 

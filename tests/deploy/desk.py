@@ -14,6 +14,7 @@ from deploy.http.district_view import DistrictView
 from deploy.http.server import serve
 from deploy.http.stream import LiveStream
 from deploy.roles import Health
+from ingest.bus.contract import Bus
 from ingest.cameras.state import CameraState, StreamState, ZoneState
 from ingest.clock import utc
 from ingest.live.memory import MemoryLiveStore
@@ -55,6 +56,7 @@ class DeskServer:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self.bus: Bus | None = None  # of the registry, where a test has one
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -74,7 +76,7 @@ class DeskServer:
         watch, metrics = self.watch, Metrics(CollectorRegistry())
         view = DistrictView(lambda: self.district, self.live, watch.clock)
         stream = LiveStream(watch.casebook, view, watch.clock, metrics)
-        desk = Desk("North district", False, watch.casebook, view, stream, watch.clock, metrics, Health())
+        desk = Desk("North district", False, watch.casebook, view, stream, watch.clock, metrics, Health(), self.bus)
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=serve, args=(app(desk, ("127.0.0.1",)), "127.0.0.1", self.port, self._stop), daemon=True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -10,16 +12,22 @@ from ingest.errors import SourceError
 from ingest.registry.district import Camera
 
 SECRET_BYTES_MAX = 4_096
+COMMAND_S_MAX = 10.0
 
 
-def password_of(camera: Camera) -> str | None:
+def password_of(camera: Camera, command: Sequence[str] = ()) -> str | None:
     """
-    The camera's password as its file or environment variable has it now, without a trailing line end; None where the
-    camera names none. Read before each connection, so that a changed password needs no restart.
+    The camera's password as its file, environment variable or secret store has it now, without a trailing line end;
+    None where the camera names none. Read before each connection, so that a changed password needs no restart.
+
+    Args:
+        command: program and arguments that print a password; the camera's key is its last argument.
 
     Raises:
-        SourceError: `auth_failed`, the file or variable cannot be read.
+        SourceError: `auth_failed`, the secret cannot be read.
     """
+    if camera.password_key is not None:
+        return _told(camera, command, camera.password_key)
     if camera.password_file is not None:
         try:
             with Path(camera.password_file).open("rb") as file:
@@ -42,6 +50,22 @@ def address_of(camera: Camera, password: str | None) -> str:
         return urlunsplit(parts._replace(netloc=host))
     secret = "" if password is None else f":{quote(password, safe='')}"
     return urlunsplit(parts._replace(netloc=f"{quote(camera.user, safe='')}{secret}@{host}"))
+
+
+def _told(camera: Camera, command: Sequence[str], key: str) -> str:
+    if not command:
+        raise _no_secret(camera, "what ingest.password_command prints", "no such setting")
+    try:
+        # Straight to the program, without a shell; what it says of errors may hold anything, and is not passed on.
+        done = subprocess.run(
+            [*command, key], stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_S_MAX, check=True
+        )
+        secret = done.stdout[:SECRET_BYTES_MAX].decode().rstrip("\r\n")
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as error:
+        raise _no_secret(camera, f"what {command[0]} prints for {key}", type(error).__name__) from None
+    if not secret:
+        raise _no_secret(camera, f"what {command[0]} prints for {key}", "nothing")
+    return secret
 
 
 def _no_secret(camera: Camera, where: str, got: str) -> SourceError:

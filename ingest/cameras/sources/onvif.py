@@ -53,7 +53,7 @@ def open_metadata(camera: Camera, settings: IngestSettings) -> MetadataStream:
     check_host(camera)
     silence_s = settings.metadata_silence_s_max
     options = {**_OPTIONS, "timeout": str(int(silence_s * 1e6))}
-    address = address_of(camera, password_of(camera))
+    address = address_of(camera, password_of(camera, settings.password_command))
     try:
         container = open_container(camera, address, options, settings.open_s_max, silence_s)
     except SourceError as error:

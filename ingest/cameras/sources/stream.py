@@ -143,7 +143,7 @@ def open_rtsp(camera: Camera, settings: IngestSettings, clock: Clock, look_longe
     check_host(camera)
     probe = _PROBE_LONGER if look_longer else _PROBE
     options = {**RTSP, **probe, "allowed_media_types": "video", "timeout": str(int(settings.read_s_max * 1e6))}
-    address = address_of(camera, password_of(camera))
+    address = address_of(camera, password_of(camera, settings.password_command))
     container = open_container(camera, address, options, settings.open_s_max, settings.read_s_max)
     return VideoStream(camera, container, clock)
 

@@ -282,7 +282,7 @@ class Supervisor:
 
 def how_read(camera: Camera) -> tuple[object, ...]:
     """What a reader needs of a camera: where this is the same, its stream need not be opened again."""
-    secret = camera.user, camera.password_file, camera.password_env
+    secret = camera.user, camera.password_file, camera.password_env, camera.password_key
     return camera.number, camera.source, camera.url, *secret, camera.sampling_period_s
 
 

@@ -1,0 +1,144 @@
+"""`drumtower cameras`: the cameras of the registry, from files or one by one, while everything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from deploy.cli_options import Command, load, settings_options
+
+
+@click.group()
+def cameras() -> None:
+    """The cameras of the district."""
+
+
+def _columns(required: bool) -> Callable[[Command], Command]:
+    """The columns of a camera, an option each."""
+    described: list[tuple[str, Any, str]] = [
+        ("name", str, "As people call it."),
+        ("site", str, "The place that it looks at, with others."),
+        ("source", str, "rtsp, file or onvif."),
+        ("url", str, "Its stream, without user and password."),
+        ("lon", float, "Degrees east."),
+        ("lat", float, "Degrees north."),
+        ("sampling-period-s", float, "Time between two pictures that are looked at."),
+        ("user", str, "Who logs in at the camera."),
+        ("password-file", str, "File that holds the password."),
+        ("password-env", str, "Environment variable that holds it instead."),
+        ("password-key", str, "What ingest.password_command is asked for instead."),
+    ]
+
+    def decorate(command: Command) -> Command:
+        command = click.option("--enabled/--disabled", default=None, help="Whether it is read.")(command)
+        for name, kind, meaning in reversed(described):
+            must = required and name in ("site", "url", "lon", "lat")
+            command = click.option(f"--{name}", type=kind, required=must, help=meaning)(command)
+        return command
+
+    return decorate
+
+
+@cameras.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@settings_options
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--merge", is_flag=True, help="Cameras that the file does not name stay; else they are removed.")
+def cameras_import(file: Path, settings_path: Path | None, data: Path | None, dry_run: bool, merge: bool) -> None:
+    """Take the cameras of a CSV or GeoJSON file; every fault is listed with its line and mend.
+
+    Example:  drumtower cameras import cameras.csv
+    """
+    take_files(settings_path, data, dry_run, cameras_file=file, beside=merge)
+
+
+@cameras.command("list")
+@settings_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+def cameras_list(settings_path: Path | None, data: Path | None, as_json: bool) -> None:
+    """The cameras in the registry.
+
+    Example:  drumtower cameras list --json
+    """
+    from deploy.registry_import import registry
+
+    district = registry(load(settings_path, data))
+    if as_json:
+        click.echo(msgspec.json.encode(district.cameras))
+        return
+    for camera in district.cameras:
+        click.echo(f"{camera.id}\t{camera.site}\t{camera.partition}\t{camera.source}\t{camera.name}")
+
+
+@cameras.command("add")
+@click.argument("camera")
+@_columns(required=True)
+@settings_options
+def cameras_add(camera: str, settings_path: Path | None, data: Path | None, **columns: Any) -> None:
+    """Add one camera; it is read at once where the district runs, and no other is touched.
+
+    Example:  drumtower cameras add gate-9 --site square --url rtsp://10.0.4.9/2 --lon 13.37 --lat 52.51
+    """
+    from deploy.registry_change import add_camera
+
+    _say(add_camera(load(settings_path, data), camera, {"source": "rtsp", "name": camera} | _given(columns)))
+
+
+@cameras.command("set")
+@click.argument("camera")
+@_columns(required=False)
+@settings_options
+def cameras_set(camera: str, settings_path: Path | None, data: Path | None, **columns: Any) -> None:
+    """Change what is given of one camera. An empty value takes it away.
+
+    Example:  drumtower cameras set gate-9 --url rtsp://10.0.4.10/2 --sampling-period-s 0.5
+    """
+    from deploy.registry_change import set_camera
+
+    _say(set_camera(load(settings_path, data), camera, _given(columns)))
+
+
+@cameras.command("remove")
+@click.argument("camera", nargs=-1, required=True)
+@settings_options
+def cameras_remove(camera: tuple[str, ...], settings_path: Path | None, data: Path | None) -> None:
+    """Remove cameras; their sessions are closed at once where the district runs.
+
+    Example:  drumtower cameras remove gate-9
+    """
+    from deploy.registry_change import remove_cameras
+
+    _say(remove_cameras(load(settings_path, data), camera))
+
+
+def take_files(
+    settings_path: Path | None,
+    data: Path | None,
+    dry_run: bool,
+    *,
+    cameras_file: Path | None = None,
+    zones_file: Path | None = None,
+    beside: bool = False,
+) -> None:
+    """Take files into the registry, and say what changed."""
+    from deploy.registry_import import import_files
+
+    settings = load(settings_path, data)
+    report = import_files(settings, cameras_file, zones_file, dry_run=dry_run, beside=beside)
+    for warning in report.warnings:
+        click.echo(warning, err=True)
+    _say(report.changes, ", none made" if dry_run else "")
+
+
+def _given(columns: dict[str, Any]) -> dict[str, object]:
+    return {name: value for name, value in columns.items() if value is not None}
+
+
+def _say(changes: list[str], more: str = "") -> None:
+    for change in changes:
+        click.echo(change)
+    click.echo(f"{len(changes)} change{'s' * (len(changes) != 1)}{more}.", err=True)
