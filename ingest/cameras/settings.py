@@ -6,6 +6,9 @@ from typing import Annotated
 
 import msgspec
 
+from ingest.bus.kafka_settings import KafkaSettings
+from ingest.cameras.metadata.event_rules import EventRule
+
 Seconds = Annotated[float, msgspec.Meta(gt=0.0, le=86_400.0)]
 PerWorker = Annotated[int, msgspec.Meta(ge=1, le=128)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
@@ -36,7 +39,14 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     # Time
     clock_offset_s_max: Seconds = 2.0  # a camera's own time counts only within this of arrival
+
+    # Metadata
     metadata_period_s: Seconds = 0.2  # metadata frames that come faster are thinned
+    metadata_documents_per_s_max: Annotated[float, msgspec.Meta(ge=1.0, le=10_000.0)] = 100.0  # of a camera; then shed
+    metadata_pending_max: Count = 500  # documents of one topic that wait to be read; the oldest are shed
+    frigate_silence_s_max: Seconds = 150.0  # Frigate tells how it is once a minute
+    events: tuple[EventRule, ...] = ()  # `[[ingest.events]]`, more rules of cameras to kinds of events; docs/sources.md
+    kafka: KafkaSettings = KafkaSettings()  # how to reach a Kafka of DeepStream; its address is in the camera's url
 
     # Pictures
     signals: bool = True  # whether pictures are measured: foreground, sharpness, brightness, freeze
@@ -51,6 +61,8 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     # Workers
     cameras_per_worker: PerWorker = 40  # video cameras in one process
     metadata_cameras_per_worker: PerWorker = 100  # metadata cameras in one process
+    # cameras behind brokers in one process: those of one broker share one connection
+    broker_cameras_per_worker: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 1_000
     workers_spread: Count = 2  # so many video workers are filled evenly before any is filled up
     observations_per_worker_max: Count = 2_000  # kept in a worker that its parent does not empty; the oldest are shed
     lease_s: Seconds = 4.0  # a role that slept longer asks whether its cameras are its own; below bus.kafka.session_s

@@ -22,6 +22,7 @@ _WORDS = {
 _CLASS_OF = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 # An object of these classes is a part of somebody, and no object of its own.
 IDENTITY_CLASSES = frozenset({"face", "humanface", "licenseplate", "licenceplate", "plate", "head"})
+_PLAIN = str.maketrans("", "", " _-")
 # Element or attribute names, lower case, and the kind they are counted under.
 IDENTITY_KINDS = {
     "humanface": "face",
@@ -47,7 +48,7 @@ TRACKS_MAX = 10_000
 
 
 class SeenObject(NamedTuple):
-    """One object as it came; the box is already in [0, 1], y down, though it may reach beyond."""
+    """One object as it came; the box is in [0, 1], y down, though it may reach beyond, or in pixels until `within`."""
 
     classes: tuple[tuple[str, float], ...]  # word, likelihood or NaN
     left: float
@@ -55,6 +56,13 @@ class SeenObject(NamedTuple):
     right: float
     bottom: float
     id: str | None = None
+
+    def within(self, width_px: float, height_px: float) -> SeenObject:
+        """The box in [0, 1], of one in pixels of a frame of this size."""
+        left, right, top, bottom = self.left, self.right, self.top, self.bottom
+        return self._replace(
+            left=left / width_px, top=top / height_px, right=right / width_px, bottom=bottom / height_px
+        )
 
 
 class Tracks:
@@ -79,6 +87,12 @@ class Tracks:
             self._numbers.popitem(last=False)
         return number
 
+    def rename(self, old: str, new: str) -> None:
+        """The source says that two of its ids are of one object."""
+        number = self._numbers.pop(old, None)
+        if number is not None:
+            self._numbers.setdefault(new, number)
+
     def forget(self) -> None:
         self._numbers.clear()
 
@@ -89,7 +103,7 @@ def objects_of(seen: Sequence[SeenObject], tracks: Tracks, dropped: Counter[str]
     rows: list[tuple[float, ...]] = []
     numbers: list[int] = []
     for one in seen:
-        words = [(word.lower().replace(" ", ""), likelihood) for word, likelihood in one.classes]
+        words = [(word.lower().translate(_PLAIN), likelihood) for word, likelihood in one.classes]
         if not IDENTITY_CLASSES.isdisjoint(word for word, _ in words):
             dropped["face" if any("face" in word or word == "head" for word, _ in words) else "plate"] += 1
             continue
@@ -114,12 +128,15 @@ def objects_of(seen: Sequence[SeenObject], tracks: Tracks, dropped: Counter[str]
 
 
 def _most_likely(words: Sequence[tuple[str, float]]) -> tuple[ObjectClass, float]:
-    """The class with the highest likelihood; a word without one counts as certain of itself, but says NaN."""
+    """
+    The class with the highest likelihood; a word without one counts as certain of itself, but says NaN. A negative one
+    is how some say that they do not know.
+    """
     best: tuple[ObjectClass, float] = (ObjectClass.OTHER, math.nan)
     rank = -1.0
     for word, likelihood in words:
-        worth = likelihood if math.isfinite(likelihood) else 1.0
+        known = likelihood if math.isfinite(likelihood) and likelihood >= 0.0 else math.nan
+        worth = 1.0 if math.isnan(known) else known
         if worth > rank:
-            known = likelihood if math.isfinite(likelihood) else math.nan
             best, rank = (_CLASS_OF.get(word, ObjectClass.OTHER), known), worth
     return best

@@ -1,5 +1,6 @@
 """
-One ONVIF metadata document to frames with objects. Source: ONVIF Analytics Service Specification, 5.1 to 5.3.
+One ONVIF metadata document to frames with objects, and to notices. Source: ONVIF Analytics Service Specification, 5.1
+to 5.3, and Core Specification, 9 (notifications).
 
 Elements are found by their local names, since vendors differ in namespaces. A document type declaration is refused.
 """
@@ -8,42 +9,30 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers.expat import ExpatError, ParserCreate
 
-from ingest.cameras.observation import Objects
+from ingest.cameras.metadata.plane import Plane, picture_edges
+from ingest.cameras.metadata.reading import (
+    FRAMES_MAX,
+    NOTICES_MAX,
+    OBJECTS_MAX,
+    MetadataFrame,
+    Notice,
+    Reading,
+    operation_of,
+    time_ns,
+    topic_of,
+)
 from ingest.cameras.sources.metadata_objects import IDENTITY_KINDS, SeenObject, Tracks, objects_of
-from ingest.clock import utc_ns
 
-FRAMES_MAX = 100  # of one document
-OBJECTS_MAX = 1_000  # of one frame
+_VALUE_MAX = 400  # characters of an item
 
 
-@dataclass(frozen=True, slots=True)
-class MetadataFrame:
-    """`at_ns` is the camera's time, UTC; None where it cannot be read."""
-
-    at_ns: int | None
-    objects: Objects
-
-
-@dataclass(frozen=True, slots=True)
-class _Plane:
-    """x' = x * scale + shift, for both axes."""
-
-    scale: tuple[float, float] = (1.0, 1.0)
-    shift: tuple[float, float] = (0.0, 0.0)
-
-    def map(self, x: float, y: float) -> tuple[float, float]:
-        return x * self.scale[0] + self.shift[0], y * self.scale[1] + self.shift[1]
-
-
-def parse_document(document: bytes, tracks: Tracks, dropped: Counter[str]) -> list[MetadataFrame]:
+def read_document(document: bytes, tracks: Tracks, dropped: Counter[str]) -> Reading:
     """
-    The frames of a document, none where it holds only events.
+    The frames of a document and the notices of its events.
 
     Args:
         dropped: counts what was left out, by kind.
@@ -57,7 +46,28 @@ def parse_document(document: bytes, tracks: Tracks, dropped: Counter[str]) -> li
     frames = [frame for analytics in root.findall("VideoAnalytics") for frame in analytics.findall("Frame")]
     if len(frames) > FRAMES_MAX:
         dropped["frame"] += len(frames) - FRAMES_MAX
-    return [_frame(frame, tracks, dropped) for frame in frames[:FRAMES_MAX]]
+    told = root.findall("Event/NotificationMessage")
+    if len(told) > NOTICES_MAX:
+        dropped["event"] += len(told) - NOTICES_MAX
+    return Reading(
+        [_frame(frame, tracks, dropped) for frame in frames[:FRAMES_MAX]],
+        [notice for one in told[:NOTICES_MAX] if (notice := _notice(one, dropped)) is not None],
+    )
+
+
+def _notice(element: Element, dropped: Counter[str]) -> Notice | None:
+    message = element.find("Message/Message")
+    if message is None:
+        dropped["event"] += 1
+        return None
+    items = {
+        (item.get("Name") or "").lower(): (item.get("Value") or "")[:_VALUE_MAX]
+        for group in ("Key", "Data")
+        for item in message.findall(f"{group}/SimpleItem")
+    }
+    rule = "/".join(f"{item.get('Name')}={item.get('Value')}" for item in message.findall("Source/SimpleItem"))
+    topic, operation = topic_of(element.findtext("Topic") or ""), operation_of(message.get("PropertyOperation"))
+    return Notice(topic, rule[:_VALUE_MAX], items, operation, time_ns(message.get("UtcTime"), dropped))
 
 
 def _tree(document: bytes, dropped: Counter[str]) -> Element:
@@ -102,23 +112,17 @@ def _frame(frame: Element, tracks: Tracks, dropped: Counter[str]) -> MetadataFra
             dropped["box"] += 1
         else:
             seen.append(one)
-    return MetadataFrame(_time_ns(frame.get("UtcTime"), dropped), objects_of(seen, tracks, dropped))
+    return MetadataFrame(time_ns(frame.get("UtcTime"), dropped), objects_of(seen, tracks, dropped))
 
 
-def _object(item: Element, plane: _Plane | None) -> SeenObject | None:
+def _object(item: Element, plane: Plane | None) -> SeenObject | None:
     appearance = item.find("Appearance")
     shape = None if appearance is None else appearance.find("Shape")
     box = None if shape is None else shape.find("BoundingBox")
     if appearance is None or box is None:
         return None
-    first = _number(box.get("left")), _number(box.get("top"))
-    second = _number(box.get("right")), _number(box.get("bottom"))
-    # 1. The object's own plane. 2. The frame's plane, [-1, 1] with y up. 3. Ours, [0, 1] with y down.
-    if (own := _plane(appearance)) is not None:
-        first, second = own.map(*first), own.map(*second)
-    if plane is not None:
-        first, second = plane.map(*first), plane.map(*second)
-    edges = (first[0] + 1) / 2, (1 - first[1]) / 2, (second[0] + 1) / 2, (1 - second[1]) / 2
+    left, top, right, bottom = (_number(box.get(edge)) for edge in ("left", "top", "right", "bottom"))
+    edges = picture_edges((left, top, right, bottom), _plane(appearance), plane)
     return SeenObject(_classes(appearance), *edges, id=item.get("ObjectId"))
 
 
@@ -135,27 +139,15 @@ def _classes(appearance: Element) -> tuple[tuple[str, float], ...]:
     return tuple(words)
 
 
-def _plane(element: Element) -> _Plane | None:
+def _plane(element: Element) -> Plane | None:
     found = element.find("Transformation")
     if found is None:
         return None
     scale, shift = found.find("Scale"), found.find("Translate")
-    return _Plane(
+    return Plane(
         (1.0, 1.0) if scale is None else (_number(scale.get("x")), _number(scale.get("y"))),
         (0.0, 0.0) if shift is None else (_number(shift.get("x")), _number(shift.get("y"))),
     )
-
-
-def _time_ns(text: str | None, dropped: Counter[str]) -> int | None:
-    try:
-        at = datetime.fromisoformat(text or "")
-        if at.tzinfo is None:
-            dropped["zone"] += 1  # some cameras leave the Z away
-            at = at.replace(tzinfo=UTC)
-        return utc_ns(at)
-    except (ValueError, OverflowError):
-        dropped["time"] += 1
-        return None
 
 
 def _number(text: str | None) -> float:

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.cameras.metadata.reading import MetadataFrame
 from ingest.cameras.sources.assembly import Assembly
 from ingest.cameras.sources.metadata_objects import SeenObject, Tracks, objects_of
-from ingest.cameras.sources.onvif_document import MetadataFrame, parse_document
+from ingest.cameras.sources.onvif_document import read_document
 from ingest.clock import utc
 from tests.ingest.cameras.cameras import shared
 
@@ -27,9 +28,13 @@ def seen_as(word: str, more: str = "") -> str:
     return f"<tt:Object ObjectId='{word}'><tt:Appearance>{BOX}{kind}{more}</tt:Appearance></tt:Object>"
 
 
+def frames_of(given: bytes, tracks: Tracks, dropped: Counter[str]) -> list[MetadataFrame]:
+    return read_document(given, tracks, dropped).frames
+
+
 def read(name: str) -> tuple[list[MetadataFrame], Counter[str]]:
     dropped: Counter[str] = Counter()
-    return parse_document(shared("metadata", name).read_bytes(), Tracks(), dropped), dropped
+    return frames_of(shared("metadata", name).read_bytes(), Tracks(), dropped), dropped
 
 
 def document(objects: str, at: str = "2026-03-14T12:00:00Z") -> bytes:
@@ -78,20 +83,20 @@ def test_nan_boxes_and_objects_without_a_box_are_dropped_and_counted() -> None:
 @pytest.mark.parametrize("name", ["hostile_billion_laughs.xml"])
 def test_a_document_type_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="no document type"):
-        parse_document(shared("metadata", name).read_bytes(), Tracks(), Counter())
+        frames_of(shared("metadata", name).read_bytes(), Tracks(), Counter())
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8"])
 def test_a_document_type_in_another_encoding_is_refused_too(encoding: str) -> None:
     text = f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'
     with pytest.raises(ValueError):
-        parse_document(text.encode(encoding), Tracks(), Counter())
+        frames_of(text.encode(encoding), Tracks(), Counter())
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     try:
-        parse_document(data, Tracks(), Counter())
+        frames_of(data, Tracks(), Counter())
     except ValueError as error:
         assert str(error).startswith("metadata:")
 
@@ -108,7 +113,7 @@ def test_what_could_describe_a_person_is_dropped_and_counted_by_kind() -> None:
     dropped: Counter[str] = Counter()
     human = seen_as("Human", IDENTITIES)
     face, plate = seen_as("HumanFace"), seen_as("LicensePlate")
-    (frame,) = parse_document(document(human + face + plate), Tracks(), dropped)
+    (frame,) = frames_of(document(human + face + plate), Tracks(), dropped)
     assert frame.objects.object_class.tolist() == [0]
     assert {"face", "plate", "image", "body"} <= dropped.keys()
     assert "CANARY" not in repr([dataclasses.asdict(frame.objects), dropped])
@@ -170,6 +175,6 @@ def test_an_empty_root_ends_itself() -> None:
 def test_a_deep_document_is_read_or_refused_in_good_time() -> None:
     deep = b"<tt:MetadataStream xmlns:tt='x'>" + b"<a>" * 300_000
     with pytest.raises(ValueError, match="metadata:"):
-        parse_document(deep, Tracks(), Counter())
+        frames_of(deep, Tracks(), Counter())
     closed = deep + b"</a>" * 300_000 + b"</tt:MetadataStream>"
-    assert parse_document(closed, Tracks(), Counter()) == []
+    assert frames_of(closed, Tracks(), Counter()) == []

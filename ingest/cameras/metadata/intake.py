@@ -1,0 +1,114 @@
+"""
+One camera's metadata to observations: its clock, its tracks and its rules are remembered, and too much is thinned.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from ingest.cameras.metadata.event_board import EventBoard
+from ingest.cameras.metadata.event_rules import EventTable
+from ingest.cameras.metadata.reading import MetadataFrame, Notice, Reading
+from ingest.cameras.observation import Observation
+from ingest.cameras.settings import IngestSettings
+from ingest.cameras.sources.metadata_objects import Tracks
+from ingest.cameras.sources.timeline import TimeLine, place
+from ingest.cameras.workers.outbox import Outbox
+from ingest.clock import NS_PER_S
+from ingest.registry.district import Camera
+from ingest.schema.tick import TimeSource
+
+Parse = Callable[[Tracks, Counter[str]], Reading]
+
+
+class Intake:
+    """
+    Attributes:
+        broken: documents in a row that could not be read.
+        last_frame_at_ns: when the last document of any use came, 0 before.
+        offset_ns: the camera's clock less ours; None where it tells no time.
+    """
+
+    def __init__(self, camera: Camera, settings: IngestSettings, outbox: Outbox, table: EventTable) -> None:
+        self._camera, self._outbox = camera, outbox
+        bound_ns = int(settings.clock_offset_s_max * NS_PER_S)
+        self._tracks, self._board = Tracks(), EventBoard(table, bound_ns)
+        self._line = TimeLine(bound_ns=bound_ns)
+        self._period_ns = int(settings.metadata_period_s * NS_PER_S)
+        self._flood = Throttle(settings.metadata_documents_per_s_max)
+        self._due_ns = 0  # captured
+        self._next_ns = 0  # arrived
+        self.broken = 0
+        self.last_frame_at_ns = 0
+        self.offset_ns: int | None = None
+
+    def forget(self) -> None:
+        """The connection is a new one: the camera gives its ids anew, and says how its rules stand."""
+        self._tracks.forget()
+        self._board.forget()
+
+    def admits(self, arrived_ns: int, has_events: bool) -> bool:
+        """Whether a document is worth its parsing; else it is counted. Events are never thinned, only a flood is."""
+        if not self._flood.admits(arrived_ns):
+            self._outbox.count("frames_dropped", "flood")
+            return False
+        if not has_events and 0 <= self._next_ns - arrived_ns <= self._period_ns:
+            self._outbox.count("frames_dropped", "thinned")
+            return False
+        return True
+
+    def take(self, parse: Parse, arrived_ns: int) -> bool:
+        """Whether the document could be read; what it says is in the outbox."""
+        dropped: Counter[str] = Counter()
+        try:
+            reading = parse(self._tracks, dropped)
+        except ValueError:
+            self.broken += 1
+            self._outbox.count("frames_dropped", "document")
+            return False
+        self.broken = 0
+        self.tell(reading.frames, reading.notices, arrived_ns, dropped)
+        return True
+
+    def tell(
+        self, frames: Sequence[MetadataFrame], notices: Sequence[Notice], arrived_ns: int, dropped: Counter[str]
+    ) -> None:
+        self.last_frame_at_ns = arrived_ns
+        events = self._board.events(notices, arrived_ns, dropped)
+        for kind, count in dropped.items():
+            if count:
+                self._outbox.count("fields_dropped", kind, count)
+        if frames:
+            self._next_ns = arrived_ns + self._period_ns // 2
+        if events:
+            at_ns = min(event.at_ns for event in events)
+            source = TimeSource.ARRIVAL if at_ns == arrived_ns else TimeSource.CAMERA
+            self._outbox.put(Observation(self._camera.number, at_ns, arrived_ns, source, events=events))
+        for frame in frames:
+            self._frame(frame, arrived_ns)
+
+    def _frame(self, frame: MetadataFrame, arrived_ns: int) -> None:
+        self._line, captured_ns, source = place(self._line, frame.at_ns, arrived_ns)
+        self.offset_ns = self._line.offset_ns
+        if 0 <= self._due_ns - self._period_ns // 4 - captured_ns <= self._period_ns:
+            self._outbox.count("frames_dropped", "thinned")
+            return
+        self._due_ns = captured_ns + self._period_ns
+        self._outbox.put(Observation(self._camera.number, captured_ns, arrived_ns, source, objects=frame.objects))
+
+
+class Throttle:
+    """So many in a second, and as many at once after a rest."""
+
+    def __init__(self, per_s: float) -> None:
+        self._per_s, self._left, self._at_ns = per_s, per_s, -math.inf
+
+    def admits(self, now_ns: int) -> bool:
+        self._left = min(self._per_s, self._left + max(0.0, (now_ns - self._at_ns) / NS_PER_S) * self._per_s)
+        self._at_ns = now_ns
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
