@@ -149,6 +149,31 @@ def topics_create(settings_path: Path | None, data: Path | None, partitions: int
     bus.close()
 
 
+@topics.command("plan")
+@settings_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--apply", is_flag=True, help="Move the sites. What is open there ends as unknown, and is told anew.")
+def topics_plan(settings_path: Path | None, data: Path | None, as_json: bool, apply: bool) -> None:
+    """The load of each partition, and the few sites to move so that it lies evenly.
+
+    Example:  drumtower topics plan --settings drumtower.toml
+    """
+    from deploy.partition_plan import plan
+
+    planned = plan(load(settings_path, data), apply)
+    if as_json:
+        click.echo(msgspec.json.encode(planned))
+        return
+    click.echo("partition\tsites\tcameras\tframes/s\tplanned")
+    for one in planned.partitions:
+        loads = f"{one.frames_per_s:.1f}\t{one.planned_frames_per_s:.1f}"
+        click.echo(f"{one.partition}\t{one.sites}\t{one.cameras}\t{loads}")
+    for move in planned.moves:
+        click.echo(f"site {move.site}: {move.frames_per_s:.1f} frames/s from {move.partition} to {move.to}")
+    said = "moved" if apply else "to move" + ("; `--apply` moves them" if planned.moves else "")
+    click.echo(f"{len(planned.moves)} sites {said}.", err=True)
+
+
 main.add_command(cameras)
 
 

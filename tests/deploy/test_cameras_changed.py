@@ -169,3 +169,18 @@ def test_the_last_eye_on_a_zone_is_not_removed(bus: EmbeddedBus) -> None:
     )  # fmt: skip
     with pytest.raises(SettingsError, match="--disabled"):
         without_cameras(district_of(cameras, [zone]), ["gate-9"])
+
+
+def test_the_plan_shows_the_load_of_each_partition_and_moves_sites(tmp_path: Path) -> None:
+    settings = tmp_path / "drumtower.toml"
+    settings.write_text(f'data = "{tmp_path}/data"\n[bus]\npartitions = 2\n')
+    file = tmp_path / "cameras.csv"
+    rows = [f"gate-{n},Gate,site-{n % 3},rtsp,rtsp://10.0.0.{n}/a,13.37,52.51,0.5\n" for n in range(9)]
+    file.write_text("id,name,site,source,url,lon,lat,sampling_period_s\n" + "".join(rows))
+    here = ("--settings", settings)
+    drumtower("cameras", "import", file, *here)
+    plan = json.loads(drumtower("topics", "plan", "--json", "--apply", *here).out)
+    assert sum(one["cameras"] for one in plan["partitions"]) == 9
+    assert sorted(one["planned_frames_per_s"] for one in plan["partitions"]) == [6.0, 12.0]
+    again = drumtower("topics", "plan", *here)
+    assert again.out.splitlines()[0].split("\t")[0] == "partition" and again.err == "0 sites to move.\n"
