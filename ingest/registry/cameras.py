@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast, get_args
 
 from ingest.errors import SettingsError, SettingsFaults, scrub
-from ingest.registry.district import PointPair
+from ingest.registry.broker_url import PORTS, broker_url_fault
+from ingest.registry.district import PointPair, Source
 from ingest.registry.fields import Fields, check_columns, quoted
 from ingest.registry.rows import CameraRow, Rows
 from ingest.registry.text import RegistryRecord, RegistryText, read_registry_text
@@ -16,9 +17,17 @@ from ingest.registry.text import RegistryRecord, RegistryText, read_registry_tex
 _REQUIRED = ("id", "name", "site", "source", "url")
 _PLACE = ("lon", "lat")
 _SECRETS = ("password_file", "password_env", "password_key")
-_OPTIONAL = ("sampling_period_s", "user", *_SECRETS, "calibration", "enabled")
+_OPTIONAL = ("sampling_period_s", "user", *_SECRETS, "width_px", "height_px", "calibration", "enabled")
 _POINT_COLUMNS = ("image_x", "image_y", "lon", "lat")
-_SCHEMES = {"rtsp": ("rtsp", "rtsps"), "file": ("file",), "onvif": ("rtsp", "rtsps", "http", "https", "mqtt", "mqtts")}
+_SCHEMES = {
+    "rtsp": ("rtsp", "rtsps"),
+    "file": ("file",),
+    "onvif": ("rtsp", "rtsps", "mqtt", "mqtts"),
+    "axis": ("mqtt", "mqtts"),
+    "frigate": ("mqtt", "mqtts"),
+    "deepstream": ("kafka", "kafkas"),
+}
+_IN_PIXELS = {"frigate": "Frigate's detect resolution (detect.width, detect.height)", "deepstream": "the muxer's frame"}
 # Some cameras take the password anywhere in the path: `/user=admin&password=...`.
 _PASSWORD_IN_PATH = re.compile(r"(pass(word|wd)?|pwd|token|secret)[=:]", re.IGNORECASE)
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@:-]{0,199}", re.ASCII)  # no option of a program begins so
@@ -110,7 +119,7 @@ def check_once(fields: Fields, id_: str, id_at: dict[str, str]) -> None:
 
 
 def _camera(fields: Fields, is_geojson: bool) -> CameraRow:
-    source = cast(Literal["rtsp", "file", "onvif"], fields.choice("source", ("rtsp", "file", "onvif")))
+    source = cast(Source, fields.choice("source", get_args(Source)))
     lon, lat = _point(fields) if is_geojson else fields.lon_lat()
     id_ = fields.identifier("id")
     user, *secrets = (fields.text(column) for column in ("user", *_SECRETS))
@@ -135,6 +144,8 @@ def _camera(fields: Fields, is_geojson: bool) -> CameraRow:
         lon=lon,
         lat=lat,
         sampling_period_s=fields.number("sampling_period_s", 0.04, 3600.0, default=1.0) or 1.0,
+        width_px=_pixels(fields, "width_px", source),
+        height_px=_pixels(fields, "height_px", source),
         user=user,
         password_file=password_file,
         password_env=password_env,
@@ -160,7 +171,24 @@ def _url(fields: Fields, source: str) -> str:
         expected = " or ".join(f"{name}://..." for name in _SCHEMES[source])
         got = quoted(f"{scheme}://...") if colon else "no scheme"
         fields.fault("url", expected, got, "Take the stream's address from the camera's own page.")
+    elif scheme.lower() in PORTS and (fault := broker_url_fault(source, url)):
+        fields.fault(
+            "url", "a broker, its topic and the camera in it", fault, "docs/sources.md shows one of each kind."
+        )
     return url
+
+
+def _pixels(fields: Fields, column: str, source: str) -> int | None:
+    """A length of the frame that boxes are drawn in; needed where the messages do not say it."""
+    if fields.given(column) is None:
+        if source in _IN_PIXELS:
+            mend = f"It is of {_IN_PIXELS[source]}; its messages do not say it."
+            fields.fault(column, "a whole number of pixels", "nothing", mend)
+        return None
+    length = fields.number(column, 16, 65_535)
+    if length is not None and length != int(length):
+        fields.fault(column, "a whole number of pixels", f"{length:g}", "Mend the number.")
+    return None if length is None else int(length)
 
 
 def _point(fields: Fields) -> tuple[float, float]:

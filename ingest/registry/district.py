@@ -18,6 +18,7 @@ import msgspec
 from ingest.schema.ids import derived_id
 
 VERSION = 1
+Source = Literal["rtsp", "file", "onvif", "axis", "frigate", "deepstream"]
 
 
 class PointPair(msgspec.Struct, frozen=True):
@@ -48,13 +49,15 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
     partition: int
     lon: float
     lat: float
-    source: Literal["rtsp", "file", "onvif"]
+    source: Source
     url: str  # without credentials, ever
     user: str | None = None
     password_file: str | None = None  # a secret is named, not held
     password_env: str | None = None
     password_key: str | None = None  # what the secret store knows it by; the settings name the store's command
     sampling_period_s: float = 1.0
+    width_px: int | None = None  # of the frame that boxes are drawn in, where the source says it in pixels
+    height_px: int | None = None
     calibration: Calibration | None = None
     enabled: bool = True
 

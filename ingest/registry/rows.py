@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from ingest.registry.district import Exit, ZoneClass
+from ingest.registry.district import Exit, Source, ZoneClass
 
 Row = TypeVar("Row")
 
@@ -22,11 +22,13 @@ class CameraRow:
     id: str
     name: str
     site: str
-    source: Literal["rtsp", "file", "onvif"]
+    source: Source
     url: str  # without credentials
     lon: float
     lat: float
     sampling_period_s: float
+    width_px: int | None = None
+    height_px: int | None = None
     user: str | None
     password_file: str | None
     password_env: str | None

@@ -15,19 +15,33 @@ READ = {"camera": read_cameras, "points": read_points, "zone": read_zones}
 # Every fault of a file, in order: the message without the file's name, and each a part that must be there.
 EXPECTED: dict[str, list[str]] = {
     "camera_bad_number.csv": ['line 2: sampling_period_s: expected a number, got "1 s". Write digits only'],
+    "camera_broker_port.csv": [
+        "line 2: url: expected a broker, its topic and the camera in it, got no host, or a port that is none."
+    ],
+    "camera_broker_wildcard.csv": ["line 2: url: expected a broker, its topic and the camera in it, got a wildcard."],
     "camera_column_twice.csv": ["line 1: lat: expected a column once, got it twice."],
     "camera_credentials_in_url.csv": ["line 2: url: expected no credentials, got credentials in it. Put them"],
     "camera_decimal_comma.csv": ['line 2: lon: expected a number, got "7,01". Write a point'],
+    "camera_deepstream_without_sensor.csv": ["line 2: url: expected a broker, its topic and the camera in it, got no"],
     "camera_duplicate_id.csv": ['line 3: id: expected an id of its own, got "GATE-7" again, as on line 2.'],
     "camera_empty.csv": ["expected a registry, got an empty file."],
     "camera_empty_cells.csv": [
-        "line 2: source: expected one of rtsp, file, onvif, got nothing.",
+        "line 2: source: expected one of rtsp, file, onvif, axis, frigate, deepstream, got nothing.",
         "line 2: lon: expected a number, got nothing.",
         "line 2: id: expected a text, got nothing.",
         "line 2: site: expected a text, got nothing.",
         "line 2: url: expected a text, got nothing.",
     ],
     "camera_enabled_maybe.csv": ['line 2: enabled: expected true or false, got "maybe".'],
+    "camera_frigate_over_rtsp.csv": ['line 2: url: expected mqtt://... or mqtts://..., got "rtsp://...".'],
+    "camera_frigate_without_size.csv": [
+        "line 2: width_px: expected a whole number of pixels, got nothing. It is of Frigate's detect resolution",
+        "line 2: height_px: expected a whole number of pixels, got nothing. It is of Frigate's detect resolution",
+    ],
+    "camera_half_a_pixel.csv": [
+        "line 2: width_px: expected a whole number of pixels, got 1920.5.",
+        "line 2: height_px: expected a number from 16 to 65535, got 8.",
+    ],
     "camera_heading_only.csv": ["expected cameras, got a heading only."],
     "camera_lat_out_of_range.csv": ["line 2: lon, lat: expected lon within 180 and lat within 90 degrees, got"],
     "camera_latin_1.csv": ["line 2: expected UTF-8, got the byte 0xFC, as in Latin-1 or Windows-1252. Save it again"],
@@ -36,7 +50,7 @@ EXPECTED: dict[str, list[str]] = {
         'line 2: lon: expected a number, got "x".',
         'line 2: id: expected 1 to 64 ASCII letters, digits, dots, hyphens or underscores, got "gate 7".',
         'line 2: enabled: expected true or false, got "maybe".',
-        'line 3: source: expected one of rtsp, file, onvif, got "usb".',
+        'line 3: source: expected one of rtsp, file, onvif, axis, frigate, deepstream, got "usb".',
     ],
     "camera_missing_column.csv": ["site: expected a column of this name, got id, name, source, url, lon, lat. Add"],
     "camera_non_ascii_id.csv": ['line 2: id: expected 1 to 64 ASCII letters, digits, dots, hyphens or underscores'],
@@ -49,7 +63,9 @@ EXPECTED: dict[str, list[str]] = {
     "camera_too_many_cells.csv": ["line 2: expected 7 cells, got 8. Put cells that hold ',' into double quotes."],
     "camera_two_passwords.csv": ["line 2: password_env: expected one place for the password, got two."],
     "camera_unclosed_quote.csv": ["line 2: expected cells, got unexpected end of data. Close the double quotes"],
-    "camera_unknown_source.csv": ['line 2: source: expected one of rtsp, file, onvif, got "webcam".'],
+    "camera_unknown_source.csv": [
+        'line 2: source: expected one of rtsp, file, onvif, axis, frigate, deepstream, got "webcam".'
+    ],
     "camera_utf_16.csv": ["expected UTF-8, got UTF-16. Save it again as CSV UTF-8."],
     "camera_wrong_scheme.csv": ['line 2: url: expected rtsp://... or rtsps://..., got "http://...".'],
     "points_missing_column.csv": ["lat: expected a column of this name, got image_x, image_y, lon."],
