@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,15 +37,15 @@ class DistrictView:
     zone_places: tuple[Place, ...]
     camera_places: tuple[Place, ...]
 
-    @property
+    @cached_property
     def zone_ids(self) -> tuple[str, ...]:
         return tuple(zone.id for zone in self.zones)
 
-    @property
+    @cached_property
     def camera_ids(self) -> tuple[str, ...]:
         return tuple(camera.id for camera in self.cameras)
 
-    @property
+    @cached_property
     def view_ids(self) -> tuple[str, ...]:
         """(V,) zone and camera; `/` is in neither id."""
         pairs = zip(self.view_zone, self.view_camera, strict=True)
