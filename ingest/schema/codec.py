@@ -7,6 +7,7 @@ refused, with its position, and never half-read. A reader accepts its own versio
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeVar
 
 import crc32c
@@ -21,6 +22,8 @@ from ingest.schema.tick import F32, GRID_COLUMNS, GRID_ROWS, Tick, empty_tick
 
 TICK_VERSION = 2  # 2 has events
 _CELLS = GRID_ROWS * GRID_COLUMNS
+_FACTS = 4  # fields of a tick before its columns
+_COLUMNS = frozenset(Tick.__slots__[_FACTS:])
 _TICK_FLOATS = ("foreground", "flame", "smoke", "sharpness", "brightness")
 _TICK_PLAIN = ("camera", "captured_at_ns", "arrived_at_ns", "time_source", "width", "height", "picture")
 
@@ -197,9 +200,6 @@ def _events(tick: Tick) -> pa.Array:
 
 def _tick_of(batch: pa.RecordBatch, facts: dict[str, str]) -> Tick:
     frames = batch.num_rows
-    blank = empty_tick(
-        int(facts["partition"]), facts["producer"], int(facts["starts_at_ns"]), int(facts["ends_at_ns"]), frames
-    )
     present = set(batch.schema.names)
     columns: dict[str, np.ndarray] = {}
     for name in _TICK_PLAIN:
@@ -225,10 +225,24 @@ def _tick_of(batch: pa.RecordBatch, facts: dict[str, str]) -> Tick:
         columns |= _object_columns(batch.column("objects"))
     if "events" in present:
         columns |= _event_columns(batch.column("events"))
+    if columns.keys() != _COLUMNS:
+        columns = {**_unknown(frames), **columns}
     return Tick(
-        **{name: getattr(blank, name) for name in ("partition", "producer", "starts_at_ns", "ends_at_ns")},
-        **{name: columns.get(name, getattr(blank, name)) for name in Tick.__slots__[4:]},
+        int(facts["partition"]), facts["producer"], int(facts["starts_at_ns"]), int(facts["ends_at_ns"]), **columns
     )
+
+
+@lru_cache(maxsize=16)
+def _unknown(frames: int) -> dict[str, np.ndarray]:
+    """
+    The columns of frames about which nothing is known. They are shared: most ticks of a line have as many frames as the
+    one before, and to make the grids, which most do not have, would cost as much as to read all the rest.
+    """
+    blank = empty_tick(0, "", 0, 0, frames)
+    columns = {name: getattr(blank, name) for name in Tick.__slots__[_FACTS:]}
+    for column in columns.values():
+        column.flags.writeable = False
+    return columns
 
 
 def _nullable(column: pa.Array) -> F32:
