@@ -97,6 +97,9 @@ class Consumer(Protocol):
     def end_offset(self, at: TopicPartition) -> int:
         """The offset after the last record that a reader may see now."""
 
+    def end_offsets(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """`end_offset` of each of them, at the cost of one."""
+
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """
         Move the group's offsets outside a transaction.

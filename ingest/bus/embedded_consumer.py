@@ -161,8 +161,11 @@ class EmbeddedConsumer:
             return sqlite_group.committed(self._connection, self._group, self._bus.log(at))
 
     def end_offset(self, at: TopicPartition) -> int:
+        return self.end_offsets(frozenset([at]))[at]
+
+    def end_offsets(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
         with sqlite_file.reading(self._bus.path):
-            return sqlite_log.end_offset(self._connection, self._bus.log(at))
+            return {at: sqlite_log.end_offset(self._connection, self._bus.log(at)) for at in partitions}
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         self._bus.commit_offsets(self.membership(), offsets)

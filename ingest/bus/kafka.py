@@ -223,18 +223,22 @@ class KafkaBus:
             offset = self._group_clients[group].committed(kafka.TopicPartition(*at), timeout_ms=timeout_ms)
         return None if offset is None or offset < 0 else int(offset)
 
-    def end_offset(self, at: TopicPartition) -> int:
+    def end_offsets(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
         """
-        The offset after the last record that a reader may see now.
+        The offset after the last record of each that a reader may see now; one question to each broker.
 
         Asked by a client that never fetches: a broker answers the requests of one connection in turn, so that behind a
         fetch that waits for records all else waits as long.
         """
-        with self._ends_lock, self.faults(f"topic {at.topic}"):
+        if not partitions:
+            return {}
+        thing = ", ".join(sorted({f"topic {at.topic}" for at in partitions}))
+        with self._ends_lock, self.faults(thing):
             if self._ends_client is None:
                 self._ends_client = self.connect(kafka.KafkaConsumer, **self.fetch_options())
-            ours = kafka.TopicPartition(*at)
-            return int(self._ends_client.end_offsets([ours], timeout_ms=int(self.settings.answer_s_max * 1_000))[ours])
+            theirs = [kafka.TopicPartition(*at) for at in partitions]
+            ends = self._ends_client.end_offsets(theirs, timeout_ms=int(self.settings.answer_s_max * 1_000))
+        return {TopicPartition(at.topic, at.partition): int(end) for at, end in ends.items()}
 
     def producer(self, transactional_id: str | None = None) -> KafkaBusProducer:
         return KafkaBusProducer(self, transactional_id)
@@ -497,7 +501,12 @@ class KafkaBusConsumer:
         return self._bus.committed(self._group, at)
 
     def end_offset(self, at: TopicPartition) -> int:
-        end = self._bus.end_offset(at)
+        return self.end_offsets(frozenset([at]))[at]
+
+    def end_offsets(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
+        return {at: self._seen_end(at, end) for at, end in self._bus.end_offsets(partitions).items()}
+
+    def _seen_end(self, at: TopicPartition, end: int) -> int:
         if at in self._next_offsets:
             # The end of a transaction has an offset of its own. The library's position passes over it, and says so
             # that nothing is left to be seen: the end is then behind the last record that was.

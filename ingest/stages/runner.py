@@ -292,9 +292,9 @@ class Runner(Generic[State, Input, Output]):
             return
         self._live_shown_ns = now_ns
         if self._consumer is not None:
-            for partition, line in self._lines.items():
-                end = self._consumer.end_offset(TopicPartition(self.stage.reads, partition))
-                self._metrics.lag(self.stage.name, partition, max(0, end - line.next_offset))
+            owned = frozenset(TopicPartition(self.stage.reads, partition) for partition in self._lines)
+            for at, end in self._consumer.end_offsets(owned).items():
+                self._metrics.lag(self.stage.name, at.partition, max(0, end - self._lines[at.partition].next_offset))
         self._report_watermark(now_ns)
         if self._live is not None and self._lines:
             shown: dict[str, bytes] = {}

@@ -321,6 +321,9 @@ class SimulatedConsumer:
             return log.next_offset
         return visible[-1].position.offset + 1 if visible else log.records[0][1].position.offset
 
+    def end_offsets(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
+        return {at: self.end_offset(at) for at in partitions}
+
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         self._bus.check_reachable()
         self._bus.move_offsets(self.group, self.name, self.held, offsets)

@@ -75,6 +75,17 @@ def test_the_end_is_behind_the_last_record_that_can_be_seen(town: Town) -> None:
     assert consumer.end_offset(at) == 2
 
 
+def test_the_ends_of_many_partitions_are_those_of_each(town: Town) -> None:
+    topic = town.topic(partitions=3)
+    consumer = town.consumer(topic)
+    town.fill(topic, b"a", b"b")
+    town.fill(topic, b"c", partition=2)
+    every = frozenset(TopicPartition(topic, partition) for partition in range(3))
+    assert consumer.end_offsets(every) == {at: consumer.end_offset(at) for at in every}
+    assert [consumer.end_offsets(every)[at] for at in sorted(every)] == [2, 0, 1]
+    assert consumer.end_offsets(frozenset()) == {}
+
+
 def test_seek_moves_the_next_record_to_be_read(town: Town) -> None:
     topic = town.topic()
     town.fill(topic, b"a", b"b", b"c")
