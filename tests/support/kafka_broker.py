@@ -42,6 +42,11 @@ class KafkaBroker:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process that runs; None while there is none."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """
         Return once the broker answers.
