@@ -134,7 +134,7 @@ def detect_json(settings: KafkaSettings, stage: DetectStage, partitions: int, bo
             board.add(Slot.COMMITS, 1)
             committed_s = now_s
     consumer.close()
-    producer.close(timeout_ms=5_000)
+    producer.close(timeout=5.0)
 
 
 def _tick_of(partition: int, frames: list[FrameMessage], after_ns: int) -> Tick:

@@ -120,7 +120,7 @@ def send_json(settings: KafkaSettings, load: Load, board: Board) -> None:
             time.sleep(_LOOK_S / 4)
         _sent(board, until_ns, frames, size)
         from_ns = until_ns
-    producer.close(timeout_ms=5_000)
+    producer.close(timeout=5.0)
 
 
 def _sent(board: Board, until_ns: int, frames: int, size: int) -> None:
