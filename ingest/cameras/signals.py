@@ -96,6 +96,8 @@ class SignalReader:
         picture = self._tamper(at_ns, elapsed_s, change, mean, spread, sharpness, layout)
         blind = bool(picture & (Picture.DARK | Picture.COVERED))
         mask = self._foreground(grey, elapsed_s, blind)
+        if self._seen <= _FAST_PICTURES:
+            picture |= Picture.LEARNING
         flow = self._motion(grey, mask, elapsed_s)
         self._before, self._at_ns = grey, at_ns
         if mask is None:

@@ -41,6 +41,7 @@ class Picture(IntFlag):
     COVERED = 8
     BLURRED = 16
     MOVED = 32
+    LEARNING = 64  # the background is being learned: who stands in the picture now would become a part of it
 
 
 class ObjectClass(IntEnum):
@@ -53,7 +54,8 @@ class ObjectClass(IntEnum):
 class EventKind(IntEnum):
     """
     What a camera's own rule can say. The list is closed: what is not of a kind is not told, and no camera can pass a
-    word of its own along.
+    word of its own along. From `STREAM_STALLED` on it is our reader that speaks, of a camera that gives no frames: a
+    row with such an event is no frame.
     """
 
     LINE_CROSSED = 0
@@ -79,6 +81,12 @@ class EventKind(IntEnum):
     FALL = 20
     WRONG_WAY = 21
     STOPPED_VEHICLE = 22
+    STREAM_STALLED = 32
+    STREAM_UNREACHABLE = 33
+    STREAM_REFUSED = 34
+    STREAM_AUTH_FAILED = 35
+    STREAM_NO_VIDEO = 36
+    STREAM_QUARANTINED = 37
 
 
 class EventState(IntEnum):

@@ -11,6 +11,7 @@ from detectors.settings import DetectSettings
 from ingest.errors import SettingsError
 from ingest.registry.district import ZoneClass
 from ingest.schema.finding import Finding, FindingData, Phase
+from ingest.schema.tick import Picture, Tick
 from tests.detectors.plaza import EXACT, counts, detect, plaza, run, seconds, tick, told
 
 ONLY = ("crowd.capacity",)
@@ -178,3 +179,30 @@ def test_a_level_that_is_switched_off_leaves_a_finding_that_can_be_read():
     )
     (data, *_) = [each.data for each in findings_of({0: 120}, 15, settings=settings)]
     assert msgspec.json.decode(msgspec.json.encode(data), type=FindingData) == data
+
+
+def test_a_worker_that_starts_while_a_crowd_stands_there_does_not_tell_that_all_is_clear():
+    def pictures(since_s: int, until_s: int, foreground: int, picture: int = 0) -> list[Tick]:
+        return [
+            tick(at_s, {7: None}, grid={7: foreground}, picture={7: picture}, period_s=1.0)
+            for at_s in range(since_s, until_s)
+        ]
+
+    stage = detect(plaza(capacity=20))
+    crowd = pictures(1, 40, foreground=255)
+    # The new worker learns the crowd as background: first it knows nothing, then it sees nobody.
+    restarted = [*pictures(43, 73, 0, Picture.LEARNING), *pictures(73, 100, 0)]
+    state, findings = run(stage, [*crowd, *restarted])
+    phases = [each.data.phase for each in findings if each.data.kind == "crowd.capacity"]
+    assert phases[0] == Phase.RAISED and phases[-1] == Phase.UNKNOWN and Phase.CLEARED not in phases
+    (ended,) = [each.data for each in findings if each.data.phase == Phase.UNKNOWN]
+    assert seconds(ended.observed_at) == pytest.approx(38.5, abs=1.0), "it ends when it was last observed"
+    # Without the restart, the same pictures say that the crowd has gone.
+    _, findings = run(detect(plaza(capacity=20)), [*crowd, *pictures(43, 100, 0)])
+    assert [each.data.phase for each in findings if each.data.kind == "crowd.capacity"][-1] == Phase.CLEARED
+
+
+def test_boxes_count_while_the_background_is_learned():
+    ticks = [tick(at_s, {7: 40}, picture={7: Picture.LEARNING}, period_s=1.0) for at_s in range(1, 40)]
+    _, findings = run(detect(plaza(capacity=20)), ticks)
+    assert Phase.RAISED in [each.data.phase for each in findings]

@@ -137,19 +137,21 @@ def test_the_order_of_frames_and_objects_in_a_tick_changes_nothing(seed, order):
     assert lines(stage, shuffled) == lines(stage, findings)
 
 
+RAGGED = ("object", "event")  # several rows a frame, behind a column of starts
+
+
 def mixed(given_tick: Tick, chance: np.random.Generator) -> Tick:
-    """The same tick with its frames in another order, and the objects of each frame too."""
+    """The same tick with its frames in another order, and the objects and events of each frame too."""
     frames = chance.permutation(given_tick.frames)
-    objects = [
-        chance.permutation(np.arange(given_tick.object_start[frame], given_tick.object_start[frame + 1]))
-        for frame in frames
-    ]
-    rows = np.concatenate([*objects, []]).astype(np.int64)
-    start = np.concatenate([[0], np.cumsum([len(each) for each in objects])]).astype(np.int64)
-    columns = {"object_start": start}
+    rows, columns = {}, {}
+    for group in RAGGED:
+        start = getattr(given_tick, f"{group}_start")
+        each = [chance.permutation(np.arange(start[frame], start[frame + 1])) for frame in frames]
+        rows[group] = np.concatenate([*each, []]).astype(np.int64)
+        columns[f"{group}_start"] = np.concatenate([[0], np.cumsum([len(one) for one in each])]).astype(np.int64)
     for name in Tick.__slots__[4:]:
-        if name != "object_start":
-            columns[name] = getattr(given_tick, name)[rows if name.startswith("object_") else frames]
+        if name not in columns:
+            columns[name] = getattr(given_tick, name)[rows.get(name.partition("_")[0], frames)]
     result = replace(given_tick, **columns)
     result.check()
     return result
@@ -176,10 +178,9 @@ def with_frame(a: Tick, b: Tick) -> Tick:
     """The frames of `b`, then those of `a`."""
     columns = {}
     for name in Tick.__slots__[4:]:
-        if name == "object_start":
-            columns[name] = np.concatenate([b.object_start, a.object_start[1:] + b.object_start[-1]])
-        else:
-            columns[name] = np.concatenate([getattr(b, name), getattr(a, name)])
+        first, second = getattr(b, name), getattr(a, name)
+        starts = name.removesuffix("_start") in RAGGED
+        columns[name] = np.concatenate([first, second[1:] + first[-1] if starts else second])
     return replace(a, **columns)
 
 

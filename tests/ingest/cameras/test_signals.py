@@ -128,7 +128,7 @@ def test_a_picture_out_of_focus_is_blurred_after_some_seconds_and_a_moment_is_no
     watch = Watch()
     soft = [watch.see(np.asarray(cv2.GaussianBlur(street(), (0, 0), 6), np.uint8)) for _ in range(15)]
     assert not soft[0].picture & Picture.BLURRED and soft[-1].picture & Picture.BLURRED
-    assert not watch.see(street()).picture
+    assert not watch.see(street()).picture & ~Picture.LEARNING
 
 
 def test_flow_says_where_the_crowd_moves_in_picture_widths_a_second() -> None:
@@ -159,6 +159,13 @@ def test_people_in_a_recorded_clip_are_foreground_and_the_empty_place_is_not() -
         for frame in container.decode(stream):
             grey = frame.reformat(width=WIDTH, height=HEIGHT, format="gray", interpolation="AREA").to_ndarray()
             seen = reader.read(grey, START_NS + round(float(frame.time or 0) * NS_PER_S))
-            assert seen.picture == 0
+            assert seen.picture & ~Picture.LEARNING == 0
             shares.append(seen.foreground)
     assert np.nanmax(shares) > 0.02 and np.nanpercentile(shares, 10) < 0.01
+
+
+def test_while_the_background_is_learned_each_picture_says_so() -> None:
+    watch = Watch()
+    watch.reader.reset()
+    learning = [bool(watch.see(street()).picture & Picture.LEARNING) for _ in range(40)]
+    assert learning == [True] * 30 + [False] * 10
