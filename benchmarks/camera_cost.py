@@ -47,13 +47,13 @@ def ingest_cost(measured_s: float) -> Figures:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="drumtower-bench-"))
         # From 60 s of its story on the square is full.
-        demo = stack.enter_context(_served("deploy.demo", folder, "--metadata-cameras=0", "--begins-at-s=60"))
-        large = stack.enter_context(_served("benchmarks.full_hd_camera"))
-        _, _, url = _said(demo, 3)
+        demo = stack.enter_context(served("deploy.demo", folder, "--metadata-cameras=0", "--begins-at-s=60"))
+        large = stack.enter_context(served("benchmarks.full_hd_camera"))
+        _, _, url = said(demo, 3)
         small_urls = [f"{url}/{SQUARE_MASTS[n % len(SQUARE_MASTS)].id}" for n in range(READERS)]
         readings = [
             stack.enter_context(_Reading("", small_urls)),
-            stack.enter_context(_Reading("_1080p", _said(large, full_hd_camera.CAMERAS))),
+            stack.enter_context(_Reading("_1080p", said(large, full_hd_camera.CAMERAS))),
         ]
         _look(readings, _FIRST_S_MAX, lambda: all(reading.is_complete for reading in readings))
         for reading in readings:
@@ -75,7 +75,7 @@ def _look(readings: Sequence[_Reading], seconds: float, is_enough: Callable[[], 
 
 
 @contextmanager
-def _served(module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def served(module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A module that serves cameras; it ends with its standard input, however we end."""
     call = [sys.executable, "-m", module, *arguments]
     with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -87,13 +87,13 @@ def _served(module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
             process.wait(10)
 
 
-def _said(process: subprocess.Popen[str], lines: int) -> list[str]:
+def said(process: subprocess.Popen[str], lines: int) -> list[str]:
     """The first lines of its standard output."""
     assert process.stdout is not None
-    said = [process.stdout.readline().strip() for _ in range(lines)]
-    if not all(said):
-        raise CameraSilent(f"{process.args!r}: expected {lines} lines, got {said}; see the lines above.")
-    return said
+    lines_said = [process.stdout.readline().strip() for _ in range(lines)]
+    if not all(lines_said):
+        raise CameraSilent(f"{process.args!r}: expected {lines} lines, got {lines_said}; see the lines above.")
+    return lines_said
 
 
 class _Reading:
@@ -110,7 +110,7 @@ class _Reading:
             cameras_per_worker=len(self._urls), workers_spread=1, open_s_max=20.0, read_s_max=20.0, backoff_s_max=1.0
         )
         self._supervisor = Supervisor(settings, self._clock)
-        self._supervisor.set_cameras(_camera(number, url) for number, url in enumerate(self._urls))
+        self._supervisor.set_cameras(camera_at(number, url) for number, url in enumerate(self._urls))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -155,7 +155,7 @@ class _Reading:
         return sum(map(process_cpu_ns, self._supervisor.workers()))
 
 
-def _camera(number: int, url: str) -> Camera:
+def camera_at(number: int, url: str) -> Camera:
     return Camera(
         id=f"camera-{number}", number=number, name="Square", site="square", partition=0, lon=8.54, lat=47.37,
         source="rtsp", url=url,
