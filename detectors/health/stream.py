@@ -2,6 +2,7 @@
 `health.stream`: a camera that shows nothing, or nothing that can be used.
 
     stalled   no frame for 10 s (or five sampling periods) although ticks come, also when none ever came
+    unreachable, refused, auth_failed, no_video, quarantined    the same, where its reader says why
     frozen, covered, dark, corrupt    its pictures are flagged so, and stay so
 
 A notice; amber where the camera looks at a crowd: a zone that was last known at half of its safe capacity, or at 1.5
@@ -24,9 +25,21 @@ from detectors.district_view import DistrictView
 from detectors.geometry.homography import Bools, Floats, Ints
 from detectors.newest import NOT_YET, newest, put
 from ingest.schema.finding import Level, Phase
-from ingest.schema.tick import Picture, Tick
+from ingest.schema.tick import EventKind, Picture, Tick
 
-TROUBLES = ("stalled", "frozen", "covered", "dark", "corrupt")
+_OBSERVED = ("stalled", "frozen", "covered", "dark", "corrupt")
+_CAUSES = ("unreachable", "refused", "auth_failed", "no_video", "quarantined")  # of silence
+TROUBLES = (*_OBSERVED, *_CAUSES)
+_CAUSE_OF_KIND = {
+    EventKind.STREAM_STALLED: -1,
+    EventKind.STREAM_UNREACHABLE: 0,
+    EventKind.STREAM_REFUSED: 1,
+    EventKind.STREAM_AUTH_FAILED: 2,
+    EventKind.STREAM_NO_VIDEO: 3,
+    EventKind.STREAM_QUARANTINED: 4,
+}
+_CAUSE = np.full(256, -1, np.int64)
+_CAUSE[list(_CAUSE_OF_KIND)] = list(_CAUSE_OF_KIND.values())
 _FLAGS = np.array([Picture.FROZEN, Picture.COVERED, Picture.DARK, Picture.CORRUPT], np.int64)
 _SAMPLES_MISSED_MAX = 5
 
@@ -60,6 +73,7 @@ class Streams:
 
     silent_ns: Ints  # (C,) without a frame, while ticks came
     seen_ns: Ints  # (C,) the last frame; NOT_YET before the first
+    cause: Ints  # (C,) why it is silent, as its reader says, index in _CAUSES; -1 where nobody says
     looked_ns: Ints  # (C,) the last frame whose picture was looked at
     trouble: Ints  # (C,) as last told, index in TROUBLES; -1 where none is
     over_crowd: Bools  # (C,) told as amber
@@ -76,7 +90,7 @@ class Crowd:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    onset: onset.State  # (C, 5)
+    onset: onset.State  # (C, 5) of what is observed; a cause is a name of the first
     streams: Streams
     crowd: Crowd
 
@@ -84,7 +98,7 @@ class State:
 class Stream:
     name = "health.stream"
     version = 1
-    reads = ("camera", "captured_at_ns", "picture", "brightness")
+    reads = ("camera", "captured_at_ns", "picture", "brightness", "event_start", "event_kind")
     settings = StreamSettings
 
     def prepare(self, settings: StreamSettings, district: DistrictView) -> Prepared:
@@ -95,7 +109,7 @@ class Stream:
             district=district,
             rule=onset.Rule(
                 hold_ns=(held_s * 1e9).astype(np.int64),
-                release_ns=np.full(len(TROUBLES), int(settings.release_s * 1e9), np.int64),
+                release_ns=np.full(len(_OBSERVED), int(settings.release_s * 1e9), np.int64),
                 gap_ns=int(settings.release_s * 1e9),
             ),
             stalled_ns=(np.maximum(settings.stalled_s, _SAMPLES_MISSED_MAX * period_s) * 1e9).astype(np.int64),
@@ -105,30 +119,32 @@ class Stream:
         cameras, zones = len(prepared.district.cameras), len(prepared.district.zones)
         zero, not_yet = np.zeros(cameras, np.int64), np.full(cameras, NOT_YET, np.int64)
         return State(
-            onset.blank(cameras, len(TROUBLES)),
-            Streams(zero, not_yet, not_yet, np.full(cameras, -1, np.int64), np.zeros(cameras, np.bool_), zero),
+            onset.blank(cameras, len(_OBSERVED)),
+            Streams(zero, not_yet, zero - 1, not_yet, zero - 1, np.zeros(cameras, np.bool_), zero),
             Crowd(np.full(zones, np.nan), np.full(zones, np.nan)),
         )
 
     def step(self, prepared: Prepared, state: State, moment: Moment, tick: Tick) -> tuple[State, Sequence[Condition]]:
         crowd = _crowd(state.crowd, moment.occupancy)
         before = state.streams
-        silent_ns, seen_ns = _silence(prepared, before, moment, tick)
+        silent_ns, seen_ns, cause = _silence(prepared, before, moment, tick)
         looked_ns, looked, flagged = _flags(before.looked_ns, moment, tick)
         over = np.concatenate([(silent_ns >= prepared.stalled_ns)[:, None], flagged], axis=1)
-        observed = np.repeat(looked[:, None], len(TROUBLES), axis=1)
+        observed = np.repeat(looked[:, None], len(_OBSERVED), axis=1)
         observed[:, 0] = True
-        at_ns = np.repeat(looked_ns[:, None], len(TROUBLES), axis=1)
+        at_ns = np.repeat(looked_ns[:, None], len(_OBSERVED), axis=1)
         at_ns[:, 0] = moment.at_ns
         risen = onset.step(prepared.rule, state.onset, at_ns, observed, over, ~over)
         raised = np.asarray(risen.raised.any(axis=1))
         trouble = np.where(raised, risen.raised.argmax(axis=1), -1)
+        cause = np.where(raised | (silent_ns > 0), cause, -1)  # a cause stays until the silence is over
+        trouble = np.where((trouble == 0) & (cause >= 0), len(_OBSERVED) + cause, trouble)
         # Once amber it stays so to its end: what the blind camera would show is not known.
         over_crowd = raised & (before.over_crowd | _over_crowd(prepared, crowd))
         lasts = raised & (moment.at_ns - before.told_ns >= moment.update_ns)
         due = (trouble != before.trouble) | (over_crowd != before.over_crowd) | lasts
         told_ns = np.where(due & raised, moment.at_ns, before.told_ns)
-        after = State(risen, Streams(silent_ns, seen_ns, looked_ns, trouble, over_crowd, told_ns), crowd)
+        after = State(risen, Streams(silent_ns, seen_ns, cause, looked_ns, trouble, over_crowd, told_ns), crowd)
         conditions = [
             _condition(self, prepared, after, int(camera), moment.at_ns, None)
             if raised[camera]
@@ -157,15 +173,22 @@ class Stream:
         )
 
 
-def _silence(prepared: Prepared, streams: Streams, moment: Moment, tick: Tick) -> tuple[Ints, Ints]:
-    """(C,) how long each camera has been silent, and (C,) its newest frame."""
-    here = moment.camera_row >= 0
+def _silence(prepared: Prepared, streams: Streams, moment: Moment, tick: Tick) -> tuple[Ints, Ints, Ints]:
+    """(C,) how long each camera has been silent, (C,) its newest frame, and (C,) why it is silent, if that is known."""
+    of_stream = tick.event_kind >= EventKind.STREAM_STALLED
+    said = tick.event_frame()[of_stream]
+    tells = np.zeros(tick.frames, np.bool_)
+    tells[said] = True  # no frame, but the word of who would have read it
+    here = (moment.camera_row >= 0) & ~tells
     row, captured_ns = moment.camera_row[here], np.minimum(tick.captured_at_ns[here], moment.at_ns)
     silent_ns = streams.silent_ns + min(moment.elapsed_ns, int(prepared.settings.tick_gap_s * 1e9))
     silent_ns[row] = 0
     seen_ns = streams.seen_ns.copy()
     np.maximum.at(seen_ns, row, captured_ns)
-    return silent_ns, seen_ns
+    cause = streams.cause.copy()
+    about = moment.camera_row[said]
+    cause[about[about >= 0]] = _CAUSE[tick.event_kind[of_stream]][about >= 0]
+    return silent_ns, seen_ns, cause
 
 
 def _flags(looked_ns: Ints, moment: Moment, tick: Tick) -> tuple[Ints, Bools, Bools]:
@@ -197,13 +220,14 @@ def _condition(
 ) -> Condition:
     district, record, streams = prepared.district, prepared.district.cameras[camera], state.streams
     trouble = int(streams.trouble[camera])
-    onset_ns = int(state.onset.since_ns[camera, trouble])
-    if trouble == 0 and streams.seen_ns[camera] != NOT_YET:
+    column = trouble if trouble < len(_OBSERVED) else 0
+    onset_ns = int(state.onset.since_ns[camera, column])
+    if column == 0 and streams.seen_ns[camera] != NOT_YET:
         onset_ns = int(streams.seen_ns[camera])
     # Silence is observed at each tick; a flag, when a picture was last looked at.
-    observed_ns = at_ns if trouble == 0 or ends else int(streams.looked_ns[camera])
-    hold_s = (int(prepared.stalled_ns[camera]) if trouble == 0 else int(prepared.rule.hold_ns[trouble])) / 1e9
-    thresholds = {f"{TROUBLES[trouble]}_s": hold_s, "release_s": prepared.settings.release_s}
+    observed_ns = at_ns if column == 0 or ends else int(streams.looked_ns[camera])
+    hold_s = (int(prepared.stalled_ns[camera]) if column == 0 else int(prepared.rule.hold_ns[column])) / 1e9
+    thresholds = {f"{_OBSERVED[column]}_s": hold_s, "release_s": prepared.settings.release_s}
     detail: dict[str, float] = {}
     if streams.over_crowd[camera]:
         zones = district.view_zone[district.view_camera == camera]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ingest.schema.tick import F16, F32, I32, U8
+from ingest.schema.tick import F16, F32, I32, U8, EventKind, EventState, TimeSource
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,3 +49,9 @@ class Observation:
     objects: Objects | None = None  # None: not looked; empty: nobody there
     events: tuple[CameraEvent, ...] = ()
     jpeg: bytes | None = field(default=None, repr=False)  # for the live store, never for the bus
+
+
+def of_stream(camera: int, kind: EventKind, since_ns: int, at_ns: int) -> Observation:
+    """What has become of a camera's stream, in the place of frames that it does not give."""
+    event = CameraEvent(kind, EventState.ON, np.nan, np.nan, since_ns)
+    return Observation(camera, at_ns, at_ns, TimeSource.ARRIVAL, events=(event,))

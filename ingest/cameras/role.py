@@ -19,13 +19,13 @@ from ingest.bus.topics import FRAMES, OBSERVATIONS
 from ingest.cameras.follower import Follower
 from ingest.cameras.lease import Lease
 from ingest.cameras.measures import IngestMetrics, NoMetrics
-from ingest.cameras.observation import Observation
+from ingest.cameras.observation import Observation, of_stream
 from ingest.cameras.sender import Pending, Sender
 from ingest.cameras.settings import IngestSettings
-from ingest.cameras.state import CameraState, StreamState
+from ingest.cameras.state import STREAM_KIND, CameraState, StreamState
 from ingest.cameras.ticker import Ticker
 from ingest.cameras.workers.supervisor import Supervisor
-from ingest.clock import NS_PER_S, Clock, utc
+from ingest.clock import NS_PER_S, Clock, utc, utc_ns
 from ingest.errors import BusError, BusFenced, BusRetryable, StoreRetryable
 from ingest.live.contract import LiveStore
 from ingest.registry.district import Camera
@@ -116,7 +116,7 @@ class IngestRole:
             if lease.holds(self._clock.monotonic_ns()):
                 sender.send()
             self._unowned(ticker)
-            self._show(supervisor)
+            ticker.add(self._show(supervisor))
             stop.wait(self._rest_s())
 
     def _joined(self, stop: threading.Event) -> Follower | None:
@@ -203,11 +203,11 @@ class IngestRole:
             return False
         return kept
 
-    def _show(self, supervisor: Supervisor) -> None:
-        """The state of every camera to the live store, its changes to the log."""
+    def _show(self, supervisor: Supervisor) -> list[Observation]:
+        """The state of every camera to the live store, its changes to the log; what to tell of those without frames."""
         now_ns = self._clock.monotonic_ns()
         if now_ns < self._states_due_ns:
-            return
+            return []
         self._states_due_ns = now_ns + int(self._settings.states_period_s * NS_PER_S)
         states = supervisor.states()
         states |= {
@@ -226,6 +226,12 @@ class IngestRole:
             self._live_blocked = False
         except StoreRetryable as error:
             self._live_lost(error)
+        at_ns, number_of = self._clock.now_ns(), {camera.id: camera.number for camera in self._camera_of.values()}
+        return [
+            of_stream(number_of[camera_id], STREAM_KIND[state.state], utc_ns(state.since), at_ns)
+            for camera_id, state in states.items()
+            if state.state in STREAM_KIND and camera_id in number_of
+        ]
 
     def _tell(self, camera_id: str, state: CameraState) -> None:
         """One line when a camera is lost, one when it is back; that thousands come up as they should is no news."""

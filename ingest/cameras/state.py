@@ -7,9 +7,21 @@ from typing import Literal
 
 import msgspec
 
+from ingest.schema.tick import EventKind
+
 StreamState = Literal[
     "connecting", "live", "stalled", "no_video", "auth_failed", "refused", "quarantined", "off", "unreachable"
 ]
+
+# What the bus is told of a camera without frames; the others are silent for a reason, or not at all.
+STREAM_KIND: dict[StreamState, EventKind] = {
+    "stalled": EventKind.STREAM_STALLED,
+    "unreachable": EventKind.STREAM_UNREACHABLE,
+    "refused": EventKind.STREAM_REFUSED,
+    "auth_failed": EventKind.STREAM_AUTH_FAILED,
+    "no_video": EventKind.STREAM_NO_VIDEO,
+    "quarantined": EventKind.STREAM_QUARANTINED,
+}
 
 
 class CameraState(msgspec.Struct, frozen=True, kw_only=True):

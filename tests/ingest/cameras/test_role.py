@@ -31,7 +31,7 @@ from ingest.registry.district import Camera, district_of
 from ingest.registry.files import registry_drafts
 from ingest.schema.codec import decode_tick
 from ingest.schema.frame_reference import decode_reference
-from ingest.schema.tick import Tick
+from ingest.schema.tick import EventKind, Tick
 from tests.ingest.cameras.cameras import QUICK, camera, clip
 from tests.support.waiting import until
 
@@ -198,6 +198,19 @@ def test_pictures_go_to_the_live_store_and_only_their_references_to_the_bus(bus:
         jpeg = place.live.frame(frame.reference)
     assert jpeg is not None and jpeg[:2] == b"\xff\xd8" and jpeg not in (record.value or b"")
     assert record.key == b"camera-1" and (frame.camera, frame.width, frame.height) == (1, 320, 192)
+
+
+def test_why_a_camera_gives_no_frames_is_told_on_the_bus(bus: EmbeddedBus) -> None:
+    place = Place(bus, replace(QUICK, states_period_s=0.1))
+    place.register(camera(1, "rtsp", "rtsp://127.0.0.1:1/x"), camera(2, "file", "/no/such/file", partition=1))
+
+    def told(partition: int) -> set[tuple[int, int]]:
+        ticks = place.ticks(partition)
+        return {(int(n), int(kind)) for t in ticks for n, kind in zip(t.camera, t.event_kind, strict=False)}
+
+    with running(place.role()):
+        until(lambda: told(0) == {(1, EventKind.STREAM_UNREACHABLE)}, "the first is unreachable")
+        until(lambda: told(1) == {(2, EventKind.STREAM_NO_VIDEO)}, "the second has no video")
 
 
 def test_two_roles_share_the_partitions_and_one_takes_over(bus: EmbeddedBus, recording: str) -> None:
