@@ -17,7 +17,7 @@ from tests.support.clock import ManualClock
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.simulated_bus import SESSION_S, SimulatedBus
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 class Bench(Protocol):
