@@ -38,6 +38,9 @@ class Metrics:
         self._frames_dropped = counter("frames_dropped", "Frames that were read, but shed.", "cause")
         self._reconnects = counter("reconnects", "Streams that were lost and are tried again.", "cause")
         self._cameras = gauge("cameras", "Cameras by the state of their stream.", "state")
+        self._clocks = gauge(
+            "cameras_by_clock_offset", "Cameras whose clock is off by no more than the bucket.", "off_s"
+        )
         self._ticks = counter("ticks", "Ticks that were appended to the bus.")
         self._parsed_away = counter("fields_dropped", "Fields of a source that could describe a person.", "field")
         self.finding_latency = histogram("finding_latency_seconds", "Capture of the frame to its finding on the bus.")
@@ -79,6 +82,10 @@ class Metrics:
     def cameras_by_state(self, counts: dict[str, int]) -> None:
         for state, count in counts.items():
             self._cameras.labels(state).set(count)
+
+    def cameras_by_clock(self, counts: dict[str, int]) -> None:
+        for bucket, count in counts.items():
+            self._clocks.labels(bucket).set(count)
 
     def ticked(self, ticks: int) -> None:
         self._ticks.inc(ticks)

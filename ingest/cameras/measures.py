@@ -17,6 +17,9 @@ class IngestMetrics(Protocol):
 
     def cameras_by_state(self, counts: dict[str, int]) -> None: ...
 
+    def cameras_by_clock(self, counts: dict[str, int]) -> None:
+        """Cameras by how far their clock is off: bucket of seconds, `more`, `unknown`."""
+
     def ticked(self, ticks: int) -> None:
         """Ticks that the bus took."""
 
@@ -32,6 +35,8 @@ class NoMetrics:
     def reconnected(self, cause: str) -> None: ...
 
     def cameras_by_state(self, counts: dict[str, int]) -> None: ...
+
+    def cameras_by_clock(self, counts: dict[str, int]) -> None: ...
 
     def ticked(self, ticks: int) -> None: ...
 

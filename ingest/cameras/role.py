@@ -22,7 +22,7 @@ from ingest.cameras.measures import IngestMetrics, NoMetrics
 from ingest.cameras.observation import Observation, of_stream
 from ingest.cameras.sender import Pending, Sender
 from ingest.cameras.settings import IngestSettings
-from ingest.cameras.state import STREAM_KIND, CameraState, StreamState
+from ingest.cameras.state import CLOCK_BUCKETS, STREAM_KIND, CameraState, StreamState, clock_bucket
 from ingest.cameras.ticker import Ticker
 from ingest.cameras.workers.supervisor import Supervisor
 from ingest.clock import NS_PER_S, Clock, utc, utc_ns
@@ -220,6 +220,10 @@ class IngestRole:
         self._lost = {camera_id: said for camera_id, said in self._lost.items() if camera_id in states}
         counts: Counter[str] = Counter(state.state for state in states.values())
         self._metrics.cameras_by_state({**dict.fromkeys(get_args(StreamState), 0), **counts})
+        clocks = Counter(clock_bucket(state) for state in states.values())
+        self._metrics.cameras_by_clock(
+            {**dict.fromkeys([*(name for _, name in CLOCK_BUCKETS), "unknown"], 0), **clocks}
+        )
         try:
             encoded = {camera_id: msgspec.json.encode(state) for camera_id, state in states.items()}
             self._live.put_states("camera", encoded, self._settings.states_lifetime_s)

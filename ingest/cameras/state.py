@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Literal
 
@@ -34,6 +35,18 @@ class CameraState(msgspec.Struct, frozen=True, kw_only=True):
     last_frame_at: datetime | None = None
     picture: tuple[str, ...] = ()  # names of the `Picture` flags of the last frame
     offset_s: float | None = None  # camera clock less ours
+    drift_ppm: float | None = None  # how fast the offset grows, microseconds per second
+
+
+# Upper ends of the offsets that are counted together, s, with their names.
+CLOCK_BUCKETS = ((0.1, "0.1"), (1.0, "1"), (10.0, "10"), (60.0, "60"), (3_600.0, "3600"), (math.inf, "more"))
+
+
+def clock_bucket(state: CameraState) -> str:
+    """The bucket of a camera's clock: the least number of seconds, of those counted, that it is off at most."""
+    if state.offset_s is None:
+        return "unknown"
+    return next(name for end_s, name in CLOCK_BUCKETS if abs(state.offset_s) <= end_s)
 
 
 class ZoneState(msgspec.Struct, frozen=True, kw_only=True):

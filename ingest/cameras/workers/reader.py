@@ -9,6 +9,7 @@ from random import Random
 
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.cause import source_error
+from ingest.cameras.sources.drift import Drift
 from ingest.cameras.state import StreamState
 from ingest.cameras.workers.backoff import rest_s
 from ingest.cameras.workers.danger import Danger
@@ -45,6 +46,7 @@ class Status:
     last_frame_at_ns: int = 0
     picture: int = 0
     offset_ns: int | None = None
+    drift_ppm: float | None = None
 
 
 class RecordingOver(Exception):
@@ -67,6 +69,7 @@ class Reader:
         self.last_frame_at_ns = 0
         self.picture = 0
         self.offset_ns: int | None = None
+        self._drift = Drift()
         self.busy_until_ns: int | None = None  # monotonic; a call into the library that lasts longer hangs
         self._state: tuple[StreamState, str, int] = ("connecting", "", clock.now_ns())
         self._live_since_ns: int | None = None
@@ -86,7 +89,17 @@ class Reader:
 
     def status(self) -> Status:
         state, cause, since_ns = self._state
-        return Status(self.camera.id, state, cause, since_ns, self.last_frame_at_ns, self.picture, self.offset_ns)
+        self._drift.add(self.clock.monotonic_ns(), self.offset_ns)
+        return Status(
+            self.camera.id,
+            state,
+            cause,
+            since_ns,
+            self.last_frame_at_ns,
+            self.picture,
+            self.offset_ns,
+            self._drift.ppm(),
+        )
 
     def say(self, state: StreamState, cause: str = "") -> None:
         if (state, cause) != self._state[:2]:

@@ -295,4 +295,5 @@ def _state(status: Status) -> CameraState:
         last_frame_at=utc(status.last_frame_at_ns) if status.last_frame_at_ns else None,
         picture=tuple(flag.name.lower() for flag in Picture if flag & status.picture and flag.name),
         offset_s=None if status.offset_ns is None else status.offset_ns / NS_PER_S,
+        drift_ppm=status.drift_ppm,
     )

@@ -55,6 +55,7 @@ class Tally:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.states: dict[str, int] = {}
+        self.clocks: dict[str, int] = {}
 
     def frames_read(self, frames: int) -> None:
         self.counts["read"] += frames
@@ -67,6 +68,9 @@ class Tally:
 
     def cameras_by_state(self, counts: dict[str, int]) -> None:
         self.states = counts
+
+    def cameras_by_clock(self, counts: dict[str, int]) -> None:
+        self.clocks = counts
 
     def ticked(self, ticks: int) -> None:
         self.counts["ticks"] += ticks
@@ -152,7 +156,7 @@ def test_cameras_of_the_registry_become_ticks_of_their_partitions(bus: EmbeddedB
         assert len(ticks) > 3 and {int(one) for tick in ticks for one in tick.camera} == number
         assert all(tick.producer == "ingest" and tick.partition == partition for tick in ticks)
         assert np.diff(starts).tolist() == [200_000_000] * (len(ticks) - 1)
-    assert place.tally.states["live"] == 2 and place.tally.counts["ticks"] > 9
+    assert place.tally.clocks["unknown"] == 2 and place.tally.states["live"] == 2 and place.tally.counts["ticks"] > 9
 
 
 def test_a_partition_without_cameras_ticks_too(bus: EmbeddedBus) -> None:
