@@ -10,6 +10,7 @@ import pytest
 from tests.support import parts
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.kafka_jars import PartMissingError
+from tests.support.mqtt_broker import MqttBroker
 
 
 @contextmanager
@@ -46,6 +47,15 @@ def postgres_url() -> Iterator[str]:
         parts.find_postgres()
     with parts.postgres() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def mqtt_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MqttBroker]:
+    """One broker for all tests: use topics of your own. Who kills it starts it again."""
+    with _needed():
+        parts.find_mosquitto()
+    with parts.mosquitto(tmp_path_factory.mktemp("mosquitto")) as broker:
+        yield broker
 
 
 @pytest.fixture(scope="session")

@@ -468,14 +468,7 @@ class KafkaBusConsumer:
         return fresh
 
     def _check_connected(self) -> None:
-        # The library goes on quietly while all brokers are away; those who wait should know.
-        if any(connection.connected for connection in list(self._client._manager._conns.values())):
-            self._alone_since_s = None
-            return
-        now_s = time.monotonic()
-        self._alone_since_s = self._alone_since_s or now_s
-        if now_s - self._alone_since_s > _ALONE_S:
-            raise _unreachable(self._bus.servers, f"no connection for {now_s - self._alone_since_s:.0f} s")
+        self._alone_since_s = _alone_since(self._client, self._alone_since_s, self._bus.servers)
 
     def assignment(self) -> frozenset[TopicPartition]:
         return frozenset(self._held)
@@ -878,3 +871,85 @@ def _translated(thing: str, servers: str, error: BaseException) -> DrumtowerErro
 
 def _speaks_of_fencing(error: BaseException) -> bool:
     return any(kind.__name__ in str(error) for kind in _FENCED) or "BUMPING_PRODUCER_EPOCH" in str(error)
+
+
+# Topics of others
+
+
+def open_tail(settings: KafkaSettings) -> KafkaTail:
+    """
+    A reader of topics that are not the bus's own.
+
+    Raises:
+        SettingsError: a password is missing, or the brokers refuse us.
+        BusRetryable: no broker answers.
+    """
+    _check_crc32c()
+    _check_reachable(settings.bootstrap_servers)
+    return KafkaTail(settings)
+
+
+class KafkaTail:
+    """Follows whole topics from their end on, in no group: what was missed is old. For one thread."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._servers = ",".join(settings.bootstrap_servers)
+        self._alone_since_s: float | None = None
+        with self._faults():
+            self._client = kafka.KafkaConsumer(
+                **_connection_options(settings),
+                enable_auto_commit=False,
+                auto_offset_reset="latest",
+                allow_auto_create_topics=False,
+                metrics_enabled=False,
+                fetch_max_bytes=settings.fetch_bytes_max,
+                max_partition_fetch_bytes=settings.fetch_bytes_max,
+            )
+
+    def follow(self, topics: Sequence[str]) -> Sequence[str]:
+        """Read these topics, each with the partitions that it has now; those that are not there come back."""
+        with self._faults():
+            there = self._client.topics()
+            found = {topic: self._client.partitions_for_topic(topic) or () for topic in topics if topic in there}
+            self._client.assign([kafka.TopicPartition(topic, one) for topic in found for one in sorted(found[topic])])
+        return [topic for topic in topics if not found.get(topic)]
+
+    def poll(self, timeout_s: float) -> Sequence[Record]:
+        """
+        Raises:
+            BusRetryable: the brokers cannot be reached.
+        """
+        with self._faults():
+            if not self._client.assignment():
+                time.sleep(timeout_s)
+                return []
+            batches = self._client.poll(timeout_ms=int(timeout_s * 1_000))
+        self._alone_since_s = _alone_since(self._client, self._alone_since_s, self._servers)
+        return [_record(message) for batch in batches.values() for message in batch]
+
+    def close(self) -> None:
+        with suppress(faults.KafkaError):
+            self._client.close(autocommit=False, timeout_ms=1_000)
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except faults.KafkaError as error:
+            raise _translated("tail", self._servers, error) from error
+
+
+def _alone_since(client: Any, since_s: float | None, servers: str) -> float | None:
+    """
+    Since when no broker is connected; the library goes on quietly, those who wait should know.
+
+    Raises:
+        BusRetryable: for too long.
+    """
+    if any(connection.connected for connection in list(client._manager._conns.values())):
+        return None
+    now_s = time.monotonic()
+    since_s = since_s or now_s
+    if now_s - since_s > _ALONE_S:
+        raise _unreachable(servers, f"no connection for {now_s - since_s:.0f} s")
+    return since_s

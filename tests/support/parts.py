@@ -22,6 +22,7 @@ from pathlib import Path
 from tests.support import kafka_jars
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.kafka_jars import PartMissingError
+from tests.support.mqtt_broker import MqttBroker
 
 _START_S_MAX = 30.0
 _POSTGRES_HOMES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
@@ -31,6 +32,7 @@ _APT = {
     "chromium": ("chromium",),
     "kafka": ("default-jre-headless", "maven"),
     "libgl": ("libgl1",),
+    "mosquitto": ("mosquitto",),
 }
 
 
@@ -93,6 +95,20 @@ def find_kafka() -> Path:
     return kafka_jars.jars()
 
 
+def find_mosquitto() -> tuple[str, str]:
+    """
+    The paths of mosquitto and mosquitto_passwd; Debian has them where only root looks.
+
+    Raises:
+        PartMissingError: there is none.
+    """
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+    found = [shutil.which(name, path=path) for name in ("mosquitto", "mosquitto_passwd")]
+    if found[0] is None or found[1] is None:
+        raise PartMissingError("mosquitto is missing: `apt-get install mosquitto`.")
+    return found[0], found[1]
+
+
 def find_libgl() -> str:
     """
     Raises:
@@ -111,6 +127,7 @@ FINDERS: dict[str, Callable[[], object]] = {
     "chromium": find_chromium,
     "kafka": find_kafka,
     "libgl": find_libgl,
+    "mosquitto": find_mosquitto,
 }
 
 
@@ -137,6 +154,12 @@ def _has_user(name: str) -> bool:
 def kafka(folder: Path) -> Iterator[KafkaBroker]:
     find_kafka()
     with KafkaBroker(folder) as broker:
+        yield broker
+
+
+@contextmanager
+def mosquitto(folder: Path) -> Iterator[MqttBroker]:
+    with MqttBroker(folder, find_mosquitto()) as broker:
         yield broker
 
 
