@@ -16,9 +16,9 @@ from ingest.cameras.workers.worker import EXIT_LET_GO, Add, Order, Remove, Repor
 from ingest.clock import NS_PER_S, Clock
 from ingest.registry.district import Camera
 
-WorkerKind = Literal["video", "metadata", "alone"]
+WorkerKind = Literal["video", "metadata", "broker", "alone"]
 WorkerMain = Callable[[Connection, IngestSettings, Danger, Tether], None]
-_SLOTS = 256
+_SLOTS = 2_048
 
 
 class WorkerProcess:
@@ -74,7 +74,8 @@ class WorkerProcess:
         """How many more cameras it takes."""
         limits = {
             "video": self._settings.cameras_per_worker,
-            "metadata": min(self._settings.metadata_cameras_per_worker, _SLOTS // 2),
+            "metadata": self._settings.metadata_cameras_per_worker,
+            "broker": self._settings.broker_cameras_per_worker,
             "alone": 1,
         }
         return limits[self.kind] - len(self.cameras)

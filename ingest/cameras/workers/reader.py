@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol
 
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.cause import source_error
@@ -47,6 +48,22 @@ class Status:
     picture: int = 0
     offset_ns: int | None = None
     drift_ppm: float | None = None
+
+
+class CameraReader(Protocol):
+    """What a worker needs of each camera that it reads."""
+
+    @property
+    def busy_until_ns(self) -> int | None:
+        """Monotonic; a call into a library that lasts longer hangs."""
+
+    def start(self, wait_s: float) -> None: ...
+
+    def end(self) -> None: ...
+
+    def join(self, timeout_s: float) -> None: ...
+
+    def status(self) -> Status: ...
 
 
 class RecordingOver(Exception):

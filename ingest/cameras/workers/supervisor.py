@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from ingest.cameras.brokers.pool import broker_of
 from ingest.cameras.measures import IngestMetrics, NoMetrics
 from ingest.cameras.observation import Observation
 from ingest.cameras.settings import IngestSettings
@@ -168,9 +169,15 @@ class Supervisor:
     def _worker_for(self, camera: Camera) -> WorkerProcess:
         if self._crashes.get(camera.id):
             return self._start("alone")
+        broker = broker_of(camera)
         kind: WorkerKind = "metadata" if camera.source == "onvif" else "video"
+        kind = kind if broker is None else "broker"
         alike = [worker for worker in self._workers if worker.kind == kind and worker.exit_code is None]
         open_ = [worker for worker in alike if worker.room() > 0]
+        if broker is not None:
+            # Those of one broker share its connection.
+            beside = [one for one in open_ if any(broker_of(other) == broker for other in one.cameras.values())]
+            open_ = beside or open_
         emptiest = min(open_, key=lambda worker: len(worker.cameras), default=None)
         spread = kind == "video" and len(alike) < self._settings.workers_spread
         if emptiest is None or (spread and len(emptiest.cameras) >= self._settings.cameras_per_worker // 4):
@@ -283,7 +290,8 @@ class Supervisor:
 def how_read(camera: Camera) -> tuple[object, ...]:
     """What a reader needs of a camera: where this is the same, its stream need not be opened again."""
     secret = camera.user, camera.password_file, camera.password_env, camera.password_key
-    return camera.number, camera.source, camera.url, *secret, camera.sampling_period_s
+    size = camera.width_px, camera.height_px
+    return camera.number, camera.source, camera.url, *secret, camera.sampling_period_s, *size
 
 
 def _state(status: Status) -> CameraState:

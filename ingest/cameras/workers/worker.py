@@ -19,13 +19,14 @@ from types import FrameType
 
 import av.logging
 
+from ingest.cameras.brokers.pool import BrokerPool, broker_of
 from ingest.cameras.observation import Observation
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.workers.analyst import Analyst
 from ingest.cameras.workers.danger import Danger
 from ingest.cameras.workers.metadata_reader import MetadataReader
 from ingest.cameras.workers.outbox import Outbox
-from ingest.cameras.workers.reader import Reader, Status
+from ingest.cameras.workers.reader import CameraReader, Status
 from ingest.cameras.workers.tether import Tether
 from ingest.cameras.workers.video_reader import VideoReader
 from ingest.clock import NS_PER_S, Clock, SystemClock
@@ -95,7 +96,8 @@ class Worker:
         self._tether = tether
         self._outbox = Outbox(settings.observations_per_worker_max)
         self._analyst = Analyst(clock, danger)
-        self._readers: dict[int, Reader] = {}
+        self._readers: dict[int, CameraReader] = {}
+        self._brokers = BrokerPool(settings, clock, self._outbox)
         self._ended = threading.Event()
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -133,7 +135,9 @@ class Worker:
             self._readers[order.slot] = reader = self._reader(order.camera, order.slot)
             reader.start(order.wait_s)
 
-    def _reader(self, camera: Camera, slot: int) -> Reader:
+    def _reader(self, camera: Camera, slot: int) -> CameraReader:
+        if broker_of(camera) is not None:
+            return self._brokers.reader(camera)
         parts = camera, slot, self._settings, self._clock, self._outbox, self._danger
         if camera.source == "onvif":
             return MetadataReader(*parts)
