@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from deploy import __version__
+from deploy.cli_calibrate import calibrate
 from deploy.cli_cameras import cameras, take_files
 from deploy.cli_options import load, settings_options
 from ingest.errors import DrumtowerError, SettingsError, SettingsFaults
@@ -235,6 +236,9 @@ def detectors_list() -> None:
         click.echo(f"{detector.name}\tversion {detector.version}\treads {', '.join(detector.reads)}")
         for field in msgspec.structs.fields(detector.settings):
             click.echo(f"    {field.name} = {field.default}")
+
+
+main.add_command(calibrate)
 
 
 @main.group()
