@@ -6,8 +6,9 @@
     red       use >= 1.0 or >= 3.5 persons/m2 for 10 s, by the estimate
     critical              >= 5.0 persons/m2 for  5 s, by the estimate
 
-off at 0.8 of the threshold. A queue may be denser by 1 person/m2. A zone without a safe capacity has the density only.
-Fewer than `persons_min` people are no crowd, except on an exit route or a carriageway.
+off at 0.8 of the threshold. The density is that of the seen part, or where people stand most densely if that is more:
+a crush in one corner of a large square is lost in its mean. A queue may be denser by 1 person/m2. A zone without a safe
+capacity has the density only. Fewer than `persons_min` people are no crowd, except on an exit route or a carriageway.
 
 Sources: Still, Introduction to Crowd Science (density classes); Green Guide, 6th ed. (capacity); Fruin 1971 (contact
 at 3.57 persons/m2). Lower bound and estimate as the measurement is honest about itself: see `occupancy`.
@@ -178,11 +179,8 @@ class Capacity:
         district, record = prepared.district, prepared.district.zones[zone]
         measured = ends is not Phase.UNKNOWN
         by_capacity = record.safe_capacity is not None
-        value, low, high = (
-            (seen.persons[zone], seen.low[zone], seen.high[zone])
-            if by_capacity
-            else (seen.per_m2[zone], seen.per_m2_low[zone], np.inf)
-        )
+        dense = _density(seen, zone)
+        value, low, high = (seen.persons[zone], seen.low[zone], seen.high[zone]) if by_capacity else dense
         return Condition(
             subject=record.id,
             ends=ends,
@@ -197,10 +195,10 @@ class Capacity:
             unit="persons" if by_capacity else "persons/m2",
             low=_number(low) if measured else None,
             high=_number(high) if measured else None,
-            measurement=measurement(district, seen, zone) if measured else Measurement(),
+            measurement=_measurement(district, seen, zone) if measured else Measurement(),
             rule=f"{self.name}.{LEVELS[level]}",
             rule_version=self.version,
-            thresholds=_thresholds(prepared, zone, level, seen.boxes_per_m2_max),
+            thresholds=_thresholds(prepared, zone, level, float(seen.boxes_per_m2_max[zone])),
             detail=_detail(prepared, seen, zone, gaps) if measured else {"gaps": float(gaps)},
         )
 
@@ -208,7 +206,9 @@ class Capacity:
 def _levels(prepared: Prepared, seen: Occupancy) -> tuple[Bools, Bools]:
     """(Z, 4) which levels a reading is over, and which it is under the second threshold of."""
     use = np.stack([seen.use_low, seen.use_low, seen.use, seen.use], axis=1)
-    per_m2 = np.stack([seen.per_m2_low, seen.per_m2_low, seen.per_m2, seen.per_m2], axis=1)
+    low = np.fmax(seen.per_m2_low, seen.local.low)
+    estimate = np.fmax(seen.per_m2, seen.local.per_m2)
+    per_m2 = np.stack([low, low, estimate, estimate], axis=1)
     persons = seen.persons[:, None]
     over = (use >= prepared.use) | (per_m2 >= prepared.per_m2)
     off = prepared.settings.off_share
@@ -217,6 +217,20 @@ def _levels(prepared: Prepared, seen: Occupancy) -> tuple[Bools, Bools]:
     over[:, 0] = seen.hidden
     still[:, 0] = seen.by_boxes & (seen.per_m2 >= off * seen.boxes_per_m2_max)
     return over & (persons >= prepared.persons_min), ~(still & (persons >= off * prepared.persons_min))
+
+
+def _measurement(district: DistrictView, seen: Occupancy, zone: int) -> Measurement:
+    """Degraded also where only the densest place is so dense that people hide one another."""
+    said = measurement(district, seen, zone)
+    lower_bound = bool(np.isinf(seen.local.high[zone]))
+    return msgspec.structs.replace(said, degraded=said.degraded or lower_bound)
+
+
+def _density(seen: Occupancy, zone: int) -> tuple[float, float, float]:
+    """Density, low and high of the seen part, or where people stand most densely if that is more."""
+    if seen.local.per_m2[zone] > seen.per_m2[zone]:
+        return float(seen.local.per_m2[zone]), float(seen.local.low[zone]), float(seen.local.high[zone])
+    return float(seen.per_m2[zone]), float(seen.per_m2_low[zone]), np.inf
 
 
 def _thresholds(prepared: Prepared, zone: int, level: int, boxes_per_m2_max: float) -> dict[str, float]:
@@ -244,6 +258,9 @@ def _detail(prepared: Prepared, seen: Occupancy, zone: int, gaps: int) -> dict[s
         "persons": seen.persons[zone],
         "per_m2": seen.per_m2[zone],
         "per_m2_low": seen.per_m2_low[zone],
+        "local_per_m2": seen.local.per_m2[zone],
+        "local_per_m2_low": seen.local.low[zone],
+        "local_radius_m": seen.local.radius_m[zone],
         "seen_share": seen.seen_share[zone],
         "area_m2": prepared.district.area_m2[zone],
         "gaps": gaps,

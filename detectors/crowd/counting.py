@@ -63,20 +63,24 @@ def pairs(district: DistrictView, camera_row: Ints) -> tuple[Ints, Ints]:
     return frame, np.arange(len(frame)) + np.repeat(first - np.cumsum(count) + count, count)
 
 
-def persons_in_views(
-    views: Outlines, tick: Tick, camera_row: Ints, frame: Ints, view: Ints, confidence_min: float
-) -> Ints:
+@dataclass(frozen=True, slots=True, eq=False)
+class Standing:
+    """The persons of Q pairs of a frame and a view, whether they stand in the view's zone or beside it."""
+
+    start: Ints  # (Q + 1,) persons of pair q are rows `start[q]:start[q + 1]`
+    place_m: Floats  # (P, 2) east and north; beyond all ground where they do not stand on ground
+    counted: Bools  # (P,) in the seen part of the zone
+
+
+def standing(views: Outlines, tick: Tick, camera_row: Ints, frame: Ints, view: Ints, confidence_min: float) -> Standing:
     """
-    Persons in the zone of each pair of a frame and a view.
+    Where the persons of each pair of a frame and a view stand.
 
     Args:
         camera_row: (N,) row of each frame's camera; that of a frame in no pair may be anything.
         frame: (Q,) row of the tick.
         view: (Q,) row of the view.
         confidence_min: objects below it do not count; those of unknown confidence do.
-
-    Returns:
-        (Q,) whole numbers; they do not depend on the order of the objects.
     """
     person = (tick.object_class == ObjectClass.PERSON) & ~(tick.object_confidence < confidence_min)
     first = tick.object_start[frame]
@@ -86,9 +90,18 @@ def persons_in_views(
     if not person.all():
         kept = person[row]
         pair, row = pair[kept], row[kept]
+        count = np.bincount(pair, minlength=len(frame))
     east, north = _foot_points(views, tick, camera_row)
-    counted = _stands_in(views, view[pair], east[row], north[row])
-    return np.bincount(pair[counted], minlength=len(frame))
+    place_m = np.stack([east[row], north[row]], axis=1)
+    counted = _stands_in(views, view[pair], place_m[:, 0], place_m[:, 1])
+    return Standing(np.append(0, np.cumsum(count)), place_m, counted)
+
+
+def persons_in_views(there: Standing) -> Ints:
+    """(Q,) persons in the zone of each pair; they do not depend on the order of the objects."""
+    total = np.append(0, np.cumsum(there.counted))
+    count: Ints = total[there.start[1:]] - total[there.start[:-1]]
+    return count
 
 
 def persons_from_foreground(cell_person_share: F32, foreground_grid: U8, frame: Ints, view: Ints) -> Floats:

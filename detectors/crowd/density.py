@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from detectors.geometry.homography import Floats, Ints
+from detectors.geometry.homography import Bools, Floats, Ints
 
 CUT_M = 0.8  # radius beyond which nobody claims ground
 KERNEL_M = 1.0  # R of the kernel
@@ -165,27 +165,27 @@ def grid_axes(box: Floats, step_m: float = 0.5) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crowding:
-    """The kernel field where each of K persons stands, the person itself included."""
+    """The kernel field where the person of each of G groups stands who stands most densely, itself included."""
 
-    weight: Floats  # (K,) persons under the kernel: the sum of w = exp(-d^2 / R^2); over pi R^2 it is persons/m2
-    square: Floats  # (K,) sum of w^2: how uneven these are, for the uncertainty
+    weight: Floats  # (G,) persons under the kernel: sum of w = exp(-d^2 / R^2); over pi R^2 it is persons/m2. 0: nobody
+    square: Floats  # (G,) sum of w^2 there, for the uncertainty
 
 
-def crowding(position: Floats, at: Ints, first: Ints, end: Ints, radius_m: Floats) -> Crowding:
+def densest(position: Floats, start: Ints, asked: Bools, radius_m: Floats) -> Crowding:
     """
-    How densely given persons stand. Its maximum is the densest that anybody stands: it needs no grid, does not depend
-    on one, and never falls when somebody joins. It is at most the field's own maximum, which may lie between persons.
+    How densely anybody of a group stands: the maximum of the kernel field over the persons. It needs no grid and does
+    not depend on one, and never falls when somebody joins. It is at most the field's own maximum, which may lie between
+    persons. Who stands beside the zone is counted under the kernel, but not asked about.
 
     Args:
-        position: (N, 2) metres.
-        at: (K,) rows of the persons that are asked about.
-        first, end: (K,) rows between which those lie who may stand near: the persons of the same frame.
-        radius_m: (K,) R.
+        position: (N, 2) metres; the persons of group g are rows `start[g]:start[g + 1]`.
+        asked: (N,) who is in the zone.
+        radius_m: (G,) R; a group of which it is NaN gets 0.
     """
-    from detectors.crowd.crowding_loops import crowding as fill
+    from detectors.crowd.crowding_loops import densest as fill
 
-    found = Crowding(np.zeros(len(at)), np.zeros(len(at)))
-    fill(np.ascontiguousarray(position), at, first, end, radius_m, KERNEL_REACH, found.weight, found.square)
+    found = Crowding(np.zeros(len(radius_m)), np.zeros(len(radius_m)))
+    fill(np.ascontiguousarray(position), start, asked, radius_m, KERNEL_REACH, found.weight, found.square)
     return found
 
 

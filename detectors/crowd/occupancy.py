@@ -5,11 +5,10 @@ Each view (a camera on a zone) keeps its last count and when it was; what is old
 Views of one zone are joined by density over the area that they see, never by matching people: two cameras on the same
 ground agree, two on different parts add up.
 
-The number of persons is the count over the recall p of boxes, with the interval
-    n +- 1.96 sqrt(count (1 - p) + count^2 s_p^2 / p^2) / p.
-Source: the count is a sum of independent finds (Poisson binomial); s_p is the uncertainty of p, by the delta method.
-Above `boxes_per_m2_max` people hide one another, and the count is a lower bound. Without boxes, the foreground stands
-in: right within a stated factor, and marked degraded.
+The number of persons is the count over the recall of boxes at that density, with an interval: see `recall`. Above
+`boxes_per_m2_max`, or where a site's own curve ends, people hide one another, and the count is a lower bound. Without
+boxes, the foreground stands in: right within a stated factor, and marked degraded. Where positions are measurable, the
+density where people stand most densely goes beside the mean: see `local_density`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,19 @@ import msgspec
 import numpy as np
 
 from detectors import columns
-from detectors.crowd.counting import Outlines, outlines, pairs, persons_from_foreground, persons_in_views
+from detectors.crowd.counting import Outlines, outlines, pairs, persons_from_foreground, persons_in_views, standing
+from detectors.crowd.density import densest
+from detectors.crowd.local_density import LocalDensity, kernel_radius_m, local_density
+from detectors.crowd.recall import (
+    SIGMAS_95,
+    RecallCurve,
+    RecallTable,
+    Share,
+    corrected,
+    curves_of,
+    level_curve,
+    recall_table,
+)
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Bools, Floats, Ints
 from detectors.newest import NOT_YET, newest, put
@@ -33,9 +44,6 @@ READS = (
     "objects_known", "object_start", "object_class", "object_confidence", "object_box",
 )  # fmt: skip
 _SAMPLES_MISSED_MAX = 3
-_SIGMAS_95 = 1.96
-
-Share = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
 
 
 class OccupancySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +51,7 @@ class OccupancySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     recall: Share = 0.9  # share of the persons that boxes find
     recall_sd: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.05  # how uncertain that is
     boxes_per_m2_max: Annotated[float, msgspec.Meta(gt=0.0)] = 1.0  # above it, boxes are a lower bound
+    recall_at: dict[str, RecallCurve] = {}  # sites with a curve of their own, as `drumtower calibrate recall` writes it
     foreground_factor: Annotated[float, msgspec.Meta(ge=1.0)] = 2.5  # an estimate from foreground is right within it
     coverage_min: Share = 0.5  # share of a zone that must be seen before the rest is taken to be alike
     stale_s: Annotated[float, msgspec.Meta(gt=0.0)] = 10.0  # or three sampling periods of the camera, if longer
@@ -56,6 +65,9 @@ class Prepared:
     cell_person_share: F32  # (V, 144)
     seen_area_m2: Floats  # (V,)
     area_error: Floats  # (V,) relative, 1 sigma
+    noise_m: Floats  # (V,) of a position; infinite without a calibration
+    radius_m: Floats  # (V,) of the kernel; NaN where positions are not measurable
+    recall: RecallTable  # of Z zones
     view_stale_ns: Ints  # (V,)
     camera_stale_ns: Ints  # (C,)
     area_m2: Floats  # (Z,)
@@ -68,6 +80,8 @@ class Views:
 
     boxes: Ints  # (V,) persons counted
     boxes_ns: Ints  # (V,) when; NOT_YET before the first
+    crowding: Floats  # (V,) sum of the kernel where somebody in the zone stands most densely; NaN: not measurable
+    crowding_square: Floats  # (V,) sum of its squares there
     foreground: Floats  # (V,) persons estimated
     foreground_ns: Ints  # (V,)
 
@@ -77,6 +91,7 @@ class Sight:
     """Whether each of C cameras could see, when its picture was last looked at."""
 
     blind: Bools  # (C,)
+    learning: Bools  # (C,) what is foreground is not known: a crowd that stands there now would become background
     looked_ns: Ints  # (C,)
 
 
@@ -106,8 +121,9 @@ class Occupancy:
     degraded: Bools  # (Z,)
     hidden: Bools  # (Z,) so dense that people hide one another: `persons` is a lower bound
     views_used: Bools  # (V,)
-    recall: float  # of boxes
-    boxes_per_m2_max: float  # above it they hide one another
+    recall: Floats  # (Z,) of boxes
+    boxes_per_m2_max: Floats  # (Z,) above it they hide one another
+    local: LocalDensity  # where people stand most densely; NaN where that is not measurable
 
 
 def prepare(settings: OccupancySettings, district: DistrictView) -> Prepared:
@@ -117,6 +133,10 @@ def prepare(settings: OccupancySettings, district: DistrictView) -> Prepared:
     whole_m2 = district.area_m2[district.view_zone]
     seen_area_m2 = np.where(np.abs(seen_area_m2 - whole_m2) <= 1e-6 * whole_m2, whole_m2, seen_area_m2)
     noise_m = np.array([view.noise_m for view in views], np.float64)
+    default = level_curve(settings.recall, settings.recall_sd, settings.boxes_per_m2_max)
+    radius_m = kernel_radius_m(noise_m)
+    # Compiled before the first tick, not in the middle of a stream.
+    densest(np.zeros((0, 2)), np.zeros(1, np.int64), np.zeros(0, np.bool_), np.zeros(0))
     # A side of sqrt(area) is uncertain by sqrt 2 noise, the area twice as much, relatively; whole pictures are not cut.
     error = np.where(np.isfinite(noise_m), 2.0 * np.sqrt(2.0) * noise_m / np.sqrt(seen_area_m2), 0.0)
     period_s = np.array([camera.sampling_period_s for camera in district.cameras], np.float64)
@@ -130,6 +150,9 @@ def prepare(settings: OccupancySettings, district: DistrictView) -> Prepared:
         cell_person_share=shares.reshape(len(views), GRID_ROWS * GRID_COLUMNS),
         seen_area_m2=seen_area_m2,
         area_error=np.minimum(error, 1.0),
+        noise_m=noise_m,
+        radius_m=radius_m,
+        recall=recall_table(curves_of([zone.site for zone in district.zones], default, settings.recall_at)),
         view_stale_ns=camera_stale_ns[district.view_camera],
         camera_stale_ns=camera_stale_ns,
         area_m2=district.area_m2,
@@ -139,10 +162,10 @@ def prepare(settings: OccupancySettings, district: DistrictView) -> Prepared:
 
 def initial(prepared: Prepared) -> State:
     views, cameras = len(prepared.district.views), len(prepared.district.cameras)
-    not_yet = np.full(views, NOT_YET, np.int64)
+    not_yet, unknown = np.full(views, NOT_YET, np.int64), np.full(views, np.nan)
     return State(
-        Views(np.zeros(views, np.int64), not_yet, np.zeros(views), not_yet),
-        Sight(np.zeros(cameras, np.bool_), np.full(cameras, NOT_YET, np.int64)),
+        Views(np.zeros(views, np.int64), not_yet, unknown, unknown, np.zeros(views), not_yet),
+        Sight(np.zeros(cameras, np.bool_), np.zeros(cameras, np.bool_), np.full(cameras, NOT_YET, np.int64)),
     )
 
 
@@ -160,24 +183,32 @@ def observe(prepared: Prepared, state: State, tick: Tick, camera_row: Ints, at_n
         return state
     cameras, captured_ns = camera_row[frames], np.minimum(tick.captured_at_ns[frames], at_ns)
     flagged = (tick.picture[frames] & BLIND) != 0
-    looked = flagged | ~np.isnan(tick.brightness[frames])
+    learning = (tick.picture[frames] & Picture.LEARNING) != 0
+    looked = flagged | learning | ~np.isnan(tick.brightness[frames])
     sight = state.sight
     if looked.any():
-        sight = _look(sight, cameras[looked], captured_ns[looked], flagged[looked])
+        sight = _look(sight, cameras[looked], captured_ns[looked], flagged[looked], learning[looked])
     blind = sight.blind & (at_ns - sight.looked_ns <= prepared.camera_stale_ns)
     good = ~flagged & (looked | ~blind[cameras])
     with_boxes = good & tick.objects_known[frames]
-    with_foreground = good & tick.grid_known[frames] & ~tick.objects_known[frames]
+    with_foreground = good & tick.grid_known[frames] & ~tick.objects_known[frames] & ~learning
     views = state.views
     if with_boxes.any():
         pair, view = pairs(prepared.district, cameras[with_boxes])
-        frame = frames[with_boxes][pair]
-        count = persons_in_views(prepared.outlines, tick, camera_row, frame, view, prepared.settings.confidence_min)
-        kept = newest(view, captured_ns[with_boxes][pair], count, views.boxes_ns)
+        frame, at = frames[with_boxes][pair], captured_ns[with_boxes][pair]
+        there = standing(prepared.outlines, tick, camera_row, frame, view, prepared.settings.confidence_min)
+        count = persons_in_views(there)
+        kept = newest(view, at, count, views.boxes_ns)
+        crowded = densest(there.place_m, there.start, there.counted, prepared.radius_m[view])
+        measurable = ~np.isnan(prepared.radius_m[view])
+        weight, square = (np.where(measurable, each, np.nan) for each in (crowded.weight, crowded.square))
+        densest_kept = newest(view, at, weight, views.boxes_ns)
         views = replace(
             views,
             boxes=put(views.boxes, count, kept),
-            boxes_ns=put(views.boxes_ns, captured_ns[with_boxes][pair], kept),
+            boxes_ns=put(views.boxes_ns, at, kept),
+            crowding=put(views.crowding, weight, densest_kept),
+            crowding_square=put(views.crowding_square, square, densest_kept),
         )
     if with_foreground.any():
         pair, view = pairs(prepared.district, cameras[with_foreground])
@@ -197,7 +228,7 @@ def measure(prepared: Prepared, before: State, state: State, at_ns: int) -> Occu
     district, settings, views = prepared.district, prepared.settings, state.views
     zones, zone_of = len(district.zones), district.view_zone
     boxes_fresh = at_ns - views.boxes_ns <= prepared.view_stale_ns
-    foreground_fresh = at_ns - views.foreground_ns <= prepared.view_stale_ns
+    foreground_fresh = _foreground_fresh(prepared, state, at_ns)
     by_boxes = np.bincount(zone_of[boxes_fresh], minlength=zones) > 0
     used = boxes_fresh | (foreground_fresh & ~by_boxes[zone_of])
     area_used_m2 = np.where(used, prepared.seen_area_m2, 0.0)
@@ -208,10 +239,13 @@ def measure(prepared: Prepared, before: State, state: State, at_ns: int) -> Occu
         covered_m2 = np.minimum(seen_m2, prepared.area_m2)
         count = np.bincount(zone_of, np.where(used, found, 0.0), zones) * (covered_m2 / seen_m2)
         area_error = np.bincount(zone_of, area_used_m2 * prepared.area_error, zones) / seen_m2
-        seen, low, high = _interval(settings, count, by_boxes)
+        said = corrected(prepared.recall, np.arange(zones), count, covered_m2)
+        seen = np.where(by_boxes, said.persons, count)
+        low = np.where(by_boxes, said.low, count / settings.foreground_factor)
+        high = np.where(by_boxes, said.high, count * settings.foreground_factor)
         per_m2 = seen / covered_m2
-        hidden = by_boxes & (per_m2 > settings.boxes_per_m2_max)
-        below = np.hypot(seen - low, _SIGMAS_95 * area_error * seen) / covered_m2
+        hidden = by_boxes & said.beyond
+        below = np.hypot(seen - low, SIGMAS_95 * area_error * seen) / covered_m2
         seen_share = covered_m2 / prepared.area_m2
         partial = seen_share < settings.coverage_min
         persons = np.where(partial, seen, seen / seen_share)
@@ -219,7 +253,8 @@ def measure(prepared: Prepared, before: State, state: State, at_ns: int) -> Occu
     all_ns = np.maximum(views.boxes_ns, views.foreground_ns)
     used_ns = np.where(used, np.where(boxes_fresh, views.boxes_ns, views.foreground_ns), NOT_YET)
     before_ns = np.maximum(before.views.boxes_ns, before.views.foreground_ns)
-    old_fresh = at_ns - before_ns <= prepared.view_stale_ns
+    old_boxes_fresh = at_ns - before.views.boxes_ns <= prepared.view_stale_ns
+    old_fresh = old_boxes_fresh | _foreground_fresh(prepared, before, at_ns)
     return Occupancy(
         known=known,
         observed_at_ns=np.where(
@@ -239,8 +274,17 @@ def measure(prepared: Prepared, before: State, state: State, at_ns: int) -> Occu
         degraded=known & (~by_boxes | hidden | partial),
         hidden=hidden,
         views_used=used,
-        recall=settings.recall,
-        boxes_per_m2_max=settings.boxes_per_m2_max,
+        recall=said.recall,
+        boxes_per_m2_max=prepared.recall.per_m2_max,
+        local=local_density(
+            np.where(boxes_fresh, views.crowding, np.nan),
+            views.crowding_square,
+            prepared.radius_m,
+            prepared.noise_m,
+            prepared.area_error,
+            zone_of,
+            prepared.recall,
+        ),
     )
 
 
@@ -260,18 +304,23 @@ def restore(prepared: Prepared, views: bytes, sight: bytes) -> State:
     )
 
 
-def _interval(settings: OccupancySettings, count: Floats, by_boxes: Bools) -> tuple[Floats, Floats, Floats]:
-    """(Z,) persons, low and high in the seen part."""
-    p, factor = settings.recall, settings.foreground_factor
-    half = _SIGMAS_95 * np.sqrt(count * (1.0 - p) + (count * settings.recall_sd / p) ** 2) / p
-    seen = np.where(by_boxes, count / p, count)
-    low = np.where(by_boxes, np.maximum(seen - half, 0.0), seen / factor)
-    return seen, low, np.where(by_boxes, seen + half, seen * factor)
-
-
-def _look(sight: Sight, camera: Ints, captured_ns: Ints, flagged: Bools) -> Sight:
+def _look(sight: Sight, camera: Ints, captured_ns: Ints, flagged: Bools, learning: Bools) -> Sight:
     kept = newest(camera, captured_ns, flagged, sight.looked_ns)
-    return Sight(put(sight.blind, flagged, kept), put(sight.looked_ns, captured_ns, kept))
+    learning_kept = newest(camera, captured_ns, learning, sight.looked_ns)
+    return Sight(
+        put(sight.blind, flagged, kept),
+        put(sight.learning, learning, learning_kept),
+        put(sight.looked_ns, captured_ns, kept),
+    )
+
+
+def _foreground_fresh(prepared: Prepared, state: State, at_ns: int) -> Bools:
+    """
+    (V,) whose estimate from foreground counts. That of a camera that learns its background anew does not, nor does the
+    one from before: a worker that starts while a crowd stands there must not tell that all is clear.
+    """
+    young = at_ns - state.views.foreground_ns <= prepared.view_stale_ns
+    return young & ~state.sight.learning[prepared.district.view_camera]
 
 
 def _newest_of_zone(view_ns: Ints, zone_of: Ints, zones: int) -> Ints:

@@ -18,7 +18,7 @@ def measurement(district: DistrictView, seen: Occupancy, zone: int) -> Measureme
     by_boxes = bool(seen.by_boxes[zone])
     return Measurement(
         noise_m=round(noise_m, 3) if np.isfinite(noise_m) else None,
-        recall=seen.recall if by_boxes else None,
+        recall=round(float(seen.recall[zone]), 4) if by_boxes else None,
         calibration=None if oldest is None else oldest.id,
         calibration_age_s=(
             None if oldest is None else round((int(seen.observed_at_ns[zone]) - oldest.measured_at_ns) / 1e9, 1)
