@@ -57,6 +57,8 @@ def _detect(parts: Parts) -> Run:
             log.info(
                 "district.taken", version=district.version, cameras=len(district.cameras), zones=len(district.zones)
             )
+            if not district.cameras:
+                log.warning("district.empty", mend="drumtower cameras import cameras.csv")
             watch = _RegistryWatch(parts, district.version, stop)
             _runner(parts, stage, log).run(watch.ended, watch.look)
 
