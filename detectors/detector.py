@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from detectors.crowd.motion import Motion
 from detectors.crowd.occupancy import Occupancy
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Ints
@@ -28,6 +29,7 @@ class Moment:
     update_ns: int  # how often a condition that lasts is told again
     camera_row: Ints  # (N,) row of each frame's camera in the `DistrictView`; -1 for one that is not of it
     occupancy: Occupancy  # of all zones at this moment, this tick included: counted once, for all detectors
+    motion: Motion | None  # how people move in all zones: at the first tick of each second, None in between
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

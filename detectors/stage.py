@@ -14,15 +14,17 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from detectors.crowd import occupancy
+from detectors.crowd import motion, occupancy
 from detectors.detector import Condition, Moment
 from detectors.district_view import DistrictView, district_view
 from detectors.kept_rows import kept_rows
 from detectors.live_picture import zone_states
+from detectors.ranking import Outranked, ranked
 from detectors.registry import Configured, prepared_settings
 from detectors.settings import DetectSettings
 from detectors.telling import Key, Open, Teller
 from ingest.bus.contract import Draft, Record
+from ingest.clock import NS_PER_S
 from ingest.errors import RecordError
 from ingest.registry.district import District
 from ingest.schema.codec import decode_tick, encode_finding
@@ -50,8 +52,10 @@ class State:
     heard: Mapping[str, int]  # the newest end of a tick of each producer
     counts: Counts
     occupancy: occupancy.State
+    motion: motion.State
     detectors: tuple[Any, ...]  # the state of each, in their order
     opened: Mapping[Key, Open]
+    outranked: Mapping[Key, Outranked]
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
@@ -62,12 +66,15 @@ class _Saved(msgspec.Struct, frozen=True, array_like=True):
     sight: bytes
     detectors: list[tuple[str, int, bytes]]  # name, version, state
     opened: list[tuple[str, str, Open]]  # kind, subject
+    motion: bytes = b""
+    outranked: list[tuple[str, str, Outranked]] = []  # kind, subject
 
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
     district: DistrictView
     occupancy: occupancy.Prepared
+    motion: motion.Prepared
     detectors: tuple[Any, ...]
 
 
@@ -93,12 +100,14 @@ class DetectStage:
         self.detectors = tuple(prepared_settings(settings) if detectors is None else detectors)
         self._lateness_ns = settings.lateness_ms * 1_000_000
         self._update_ns, self._silent_ns = int(settings.update_s * 1e9), int(settings.silent_s * 1e9)
+        self._follows = any("object_track" in each.detector.reads for each in self.detectors)
         self._prepared_of: dict[int, _Prepared] = {}
 
     def initial(self, partition: int) -> State:
         prepared = self._prepared(partition)
         states = tuple(each.detector.initial(own) for each, own in zip(self.detectors, prepared.detectors, strict=True))
-        return State(partition, _BEFORE_ALL, {}, Counts(), occupancy.initial(prepared.occupancy), states, {})
+        counted, followed = occupancy.initial(prepared.occupancy), motion.initial(prepared.motion)
+        return State(partition, _BEFORE_ALL, {}, Counts(), counted, followed, states, {}, {})
 
     def decode(self, record: Record) -> Tick:
         return decode_tick(record)
@@ -128,6 +137,8 @@ class DetectStage:
                 for each, own, kept in zip(self.detectors, prepared.detectors, state.detectors, strict=True)
             ],
             opened=[(kind, subject, what) for (kind, subject), what in sorted(state.opened.items())],
+            motion=motion.save(prepared.motion, state.motion) if self._follows else b"",
+            outranked=[(kind, subject, what) for (kind, subject), what in sorted(state.outranked.items())],
         )
         return msgspec.msgpack.encode(saved)
 
@@ -158,7 +169,12 @@ class DetectStage:
             for kind, subject, what in saved.opened
         }
         seen = occupancy.restore(prepared.occupancy, saved.views, saved.sight)
-        return State(partition, saved.at_ns, dict(saved.heard), saved.counts, seen, tuple(states), opened)
+        followed = motion.restore(prepared.motion, saved.motion) if saved.motion and self._follows else blank.motion
+        outranked = {(kind, subject): what for kind, subject, what in saved.outranked if kind in spoken_for}
+        heard = dict(saved.heard)
+        return State(
+            partition, saved.at_ns, heard, saved.counts, seen, followed, tuple(states), opened, outranked
+        )  # fmt: skip
 
     def live(self, state: State) -> Mapping[str, bytes]:
         prepared = self._prepared(state.partition)
@@ -197,12 +213,17 @@ class DetectStage:
         if unknown:
             counts = msgspec.structs.replace(counts, rows_unknown=counts.rows_unknown + unknown)
         seen = occupancy.observe(prepared.occupancy, state.occupancy, tick, camera_row, at_ns)
+        followed = state.motion
+        if self._follows:
+            followed = motion.observe(prepared.motion, state.motion, tick, camera_row, at_ns)
+        is_new_second = at_ns // NS_PER_S > state.at_ns // NS_PER_S
         moment = Moment(
             at_ns=at_ns,
             elapsed_ns=0 if state.at_ns == _BEFORE_ALL else at_ns - state.at_ns,
             update_ns=self._update_ns,
             camera_row=camera_row,
             occupancy=occupancy.measure(prepared.occupancy, state.occupancy, seen, at_ns),
+            motion=motion.measure(prepared.motion, followed, at_ns) if is_new_second else None,
         )
         states: list[Any] = []
         said: list[tuple[str, Condition]] = []
@@ -215,9 +236,11 @@ class DetectStage:
             states.append(after)
             said += [(each.detector.name, condition) for condition in conditions]
         teller = Teller(self.name, self.version, read.position, at_ns, self._update_ns, self._silent_ns)
-        opened, findings = teller.tell(state.opened, said) if said or state.opened else (state.opened, [])
+        outranked, heard_of, said = ranked(state.outranked, state.opened, said, at_ns, self._silent_ns)
+        opened, findings = teller.tell(heard_of, said) if said or heard_of else (heard_of, [])
         heard = {**state.heard, tick.producer: tick.ends_at_ns}
-        return State(state.partition, at_ns, heard, counts, seen, tuple(states), opened), findings
+        after_all = State(state.partition, at_ns, heard, counts, seen, followed, tuple(states), opened, outranked)
+        return after_all, findings
 
     def _prepared(self, partition: int) -> _Prepared:
         """Computed once a partition: the same district and settings always give the same."""
@@ -226,6 +249,7 @@ class DetectStage:
             self._prepared_of[partition] = _Prepared(
                 district,
                 occupancy.prepare(self.settings.occupancy, district),
+                motion.prepare(district, self.settings.occupancy.confidence_min),
                 tuple(each.detector.prepare(each.settings, district) for each in self.detectors),
             )
         return self._prepared_of[partition]

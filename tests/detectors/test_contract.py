@@ -14,11 +14,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.crowd import capacity, occupancy
+from detectors.crowd import (
+    capacity,
+    congestion,
+    counterflow,
+    gathering,
+    growth,
+    motion,
+    occupancy,
+    oscillation,
+    pressure,
+    surge,
+)
 from detectors.detector import Condition, Detector, Moment
 from detectors.district_view import district_view
 from detectors.health import stream
 from detectors.registry import settings_of
+from ingest.clock import NS_PER_S
 from ingest.registry.district import District, district_of
 from ingest.schema.finding import Phase
 from ingest.schema.tick import Tick
@@ -37,7 +49,8 @@ def published_example() -> Detector:
     return module.detector
 
 
-DETECTORS = [capacity.detector, stream.detector, published_example()]
+RULES = (congestion, counterflow, gathering, growth, oscillation, pressure, surge)
+DETECTORS = [capacity.detector, *(each.detector for each in RULES), stream.detector, published_example()]
 every_detector = pytest.mark.parametrize("detector", DETECTORS, ids=lambda each: each.name)
 
 
@@ -56,15 +69,21 @@ def run(detector: Detector, district: District, ticks: list[Tick]) -> tuple[obje
     view = district_view(district, 0)
     prepared = detector.prepare(settings_of(detector, QUICK.detectors.get(detector.name, {})), view)
     seeing = occupancy.prepare(EXACT, view)
-    seen, state, at_ns, said = occupancy.initial(seeing), detector.initial(prepared), None, []
+    following = motion.prepare(view, EXACT.confidence_min)
+    seen, followed = occupancy.initial(seeing), motion.initial(following)
+    state, at_ns, said = detector.initial(prepared), None, []
     for each in ticks:
         if at_ns is not None and each.ends_at_ns <= at_ns:
             continue
         rows = view.camera_rows(each.camera)
         before, seen = seen, occupancy.observe(seeing, seen, each, rows, each.ends_at_ns)
+        followed = motion.observe(following, followed, each, rows, each.ends_at_ns)
         elapsed_ns = 0 if at_ns is None else each.ends_at_ns - at_ns
+        is_new_second = at_ns is None or each.ends_at_ns // NS_PER_S > at_ns // NS_PER_S
         at_ns = each.ends_at_ns
-        moment = Moment(at_ns, elapsed_ns, 2_000_000_000, rows, occupancy.measure(seeing, before, seen, at_ns))
+        counted = occupancy.measure(seeing, before, seen, at_ns)
+        moving = motion.measure(following, followed, at_ns) if is_new_second else None
+        moment = Moment(at_ns, elapsed_ns, 2_000_000_000, rows, counted, moving)
         state, conditions = detector.step(prepared, frozen(state), frozen(moment), frozen(each))
         said += conditions
     return prepared, state, said
