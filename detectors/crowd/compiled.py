@@ -18,10 +18,12 @@ Loop = TypeVar("Loop", bound=Callable[..., Any])
 # Types of arguments; those of arrays that are only read take closed arrays as well.
 FLOATS = numba.types.Array(numba.float64, 1, "C", readonly=True)
 FLOATS_2D = numba.types.Array(numba.float64, 2, "C", readonly=True)
+SINGLES_2D = numba.types.Array(numba.float32, 2, "C", readonly=True)
 INTS = numba.types.Array(numba.int64, 1, "C", readonly=True)
 BOOLS = numba.types.Array(numba.boolean, 1, "C", readonly=True)
 WRITTEN = numba.types.Array(numba.float64, 1, "C")
 WRITTEN_2D = numba.types.Array(numba.float64, 2, "C")
+WRITTEN_BOOLS = numba.types.Array(numba.boolean, 1, "C")
 WRITTEN_INTS = numba.types.Array(numba.int64, 1, "C")
 WRITTEN_INTS_2D = numba.types.Array(numba.int64, 2, "C")
 FLOAT, INT, BOOL, NONE = numba.float64, numba.int64, numba.boolean, numba.void

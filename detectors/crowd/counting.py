@@ -15,6 +15,7 @@ from detectors.geometry.homography import Bools, Floats, Ints
 from ingest.schema.tick import F32, U8, ObjectClass, Tick
 
 _NOWHERE_M = 1e300  # finite, so that arithmetic with it makes no NaN
+_NOWHERE: Floats = np.array([[0.0, -_NOWHERE_M]])  # where somebody stands who does not stand on ground
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,19 +83,27 @@ def standing(views: Outlines, tick: Tick, camera_row: Ints, frame: Ints, view: I
         view: (Q,) row of the view.
         confidence_min: objects below it do not count; those of unknown confidence do.
     """
+    from detectors.crowd.standing_loops import stand
+
     person = (tick.object_class == ObjectClass.PERSON) & ~(tick.object_confidence < confidence_min)
-    first = tick.object_start[frame]
-    count = tick.object_start[frame + 1] - first
-    pair = np.repeat(np.arange(len(frame)), count)
-    row = np.arange(len(pair)) + np.repeat(first - np.cumsum(count) + count, count)
-    if not person.all():
-        kept = person[row]
-        pair, row = pair[kept], row[kept]
-        count = np.bincount(pair, minlength=len(frame))
-    east, north = _foot_points(views, tick, camera_row)
-    place_m = np.stack([east[row], north[row]], axis=1)
-    counted = _stands_in(views, view[pair], place_m[:, 0], place_m[:, 1])
-    return Standing(np.append(0, np.cumsum(count)), place_m, counted)
+    before = np.append(0, np.cumsum(person))
+    start = np.append(0, np.cumsum(before[tick.object_start[frame + 1]] - before[tick.object_start[frame]]))
+    there = Standing(start, np.empty((start[-1], 2)), np.empty(start[-1], np.bool_))
+    stand(
+        np.ascontiguousarray(tick.object_box),
+        person,
+        np.ascontiguousarray(tick.object_start),
+        camera_row,
+        frame,
+        view,
+        views.homography,
+        views.edges,
+        views.whole,
+        _NOWHERE,
+        there.place_m,
+        there.counted,
+    )
+    return there
 
 
 def persons_in_views(there: Standing) -> Ints:
@@ -119,28 +128,6 @@ def persons_from_foreground(cell_person_share: F32, foreground_grid: U8, frame: 
     share *= cell_person_share[view]
     persons: Floats = share.sum(axis=1, dtype=np.float64) / 255.0
     return persons
-
-
-def _foot_points(views: Outlines, tick: Tick, camera_row: Ints) -> tuple[Floats, Floats]:
-    """(M,) east and (M,) north of where each object stands; beyond all ground if it does not stand on ground."""
-    h = views.homography.take(np.repeat(camera_row, np.diff(tick.object_start)), axis=1)
-    left, top, width, height = tick.object_box.T.astype(np.float64)
-    x, y = left + width / 2.0, top + height
-    weight = h[6] * x + h[7] * y + h[8]
-    grounded = weight > 0.0
-    weight = np.where(grounded, weight, 1.0)
-    north = (h[3] * x + h[4] * y + h[5]) / weight
-    return (h[0] * x + h[1] * y + h[2]) / weight, np.where(grounded, north, -_NOWHERE_M)
-
-
-def _stands_in(views: Outlines, view: Ints, east: Floats, north: Floats) -> Bools:
-    """(P,) whether a point of the ground is in the seen part of the zone of its view, by the even-odd rule."""
-    low, high, start, slope = views.edges.take(view, axis=1).reshape(4, len(views.edges) // 4, len(view))
-    crossed = (low <= north) & (north < high)
-    # An edge that is not there is never level with anything; its distance times its slope 0 is 0.
-    crossed &= east < start + slope * (north - low)
-    inside: Bools = np.bitwise_xor.reduce(crossed, axis=0) | views.whole[view]
-    return inside
 
 
 def _upward_edges(rings: tuple[Floats, ...]) -> Floats:

@@ -7,6 +7,8 @@ import numpy as np
 from detectors.crowd.compiled import BOOLS, FLOAT, FLOATS, FLOATS_2D, INTS, NONE, WRITTEN, WRITTEN_2D, compiled
 from detectors.geometry.homography import Bools, Floats, Ints
 
+UNIT = 2**40  # of the sums of whole numbers
+
 
 @compiled(NONE, FLOATS_2D, INTS, BOOLS, FLOATS, FLOAT, WRITTEN, WRITTEN)
 def densest(
@@ -16,41 +18,34 @@ def densest(
     most = 0
     for group in range(len(start) - 1):
         most = max(most, start[group + 1] - start[group])
-    x, y, is_asked = np.empty(most), np.empty(most), np.empty(most, np.bool_)
+    # Sums of whole numbers: they are the same to the last bit whatever the order of the persons is.
+    total, squares = np.empty(most, np.int64), np.empty(most, np.int64)
     for group in range(len(start) - 1):
         if not radius_m[group] > 0.0:
             continue
-        # 1. From west to east: a sum is the same to its last bit whatever the order of the persons was.
-        count = 0
-        for row in range(start[group], start[group + 1]):
-            east, north = position[row, 0], position[row, 1]
-            place = count
-            while place > 0 and (x[place - 1] > east or (x[place - 1] == east and y[place - 1] > north)):
-                x[place], y[place], is_asked[place] = x[place - 1], y[place - 1], is_asked[place - 1]
-                place -= 1
-            x[place], y[place], is_asked[place] = east, north, asked[row]
-            count += 1
-        # 2. Only those within reach to the west and to the east need to be looked at.
-        reach_m = reach * radius_m[group]
+        first, count = start[group], start[group + 1] - start[group]
+        near = reach * reach * radius_m[group] * radius_m[group]
         scale = 1.0 / (radius_m[group] * radius_m[group])
-        first = 0
         for here in range(count):
-            if not is_asked[here]:
-                continue
-            while x[first] < x[here] - reach_m:
-                first += 1
-            total, squares = 0.0, 0.0
-            for other in range(first, count):
-                east, north = x[other] - x[here], y[other] - y[here]
-                if east > reach_m:
-                    break
-                far = (east * east + north * north) * scale
-                if far < reach * reach:
-                    each = np.exp(-far)
-                    total += each
-                    squares += each * each
-            if total > weight[group]:
-                weight[group], square[group] = total, squares
+            total[here], squares[here] = UNIT, UNIT
+        for here in range(count):
+            x, y = position[first + here, 0], position[first + here, 1]
+            for other in range(here + 1, count):
+                east, north = position[first + other, 0] - x, position[first + other, 1] - y
+                far = east * east + north * north
+                if far < near:
+                    each = np.exp(-far * scale)
+                    whole, whole_square = np.int64(each * UNIT), np.int64(each * each * UNIT)
+                    total[here] += whole
+                    total[other] += whole
+                    squares[here] += whole_square
+                    squares[other] += whole_square
+        best, best_square = 0, 0
+        for here in range(count):
+            is_more = total[here] > best or (total[here] == best and squares[here] > best_square)
+            if asked[first + here] and is_more:
+                best, best_square = total[here], squares[here]
+        weight[group], square[group] = best / UNIT, best_square / UNIT
 
 
 @compiled(NONE, FLOATS_2D, FLOATS_2D, INTS, FLOAT, WRITTEN_2D)

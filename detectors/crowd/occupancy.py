@@ -36,7 +36,7 @@ from detectors.crowd.recall import (
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Bools, Floats, Ints
 from detectors.newest import NOT_YET, newest, put
-from ingest.schema.tick import F32, GRID_COLUMNS, GRID_ROWS, Picture, Tick
+from ingest.schema.tick import F32, GRID_COLUMNS, GRID_ROWS, Picture, Tick, empty_tick
 
 BLIND = Picture.CORRUPT | Picture.FROZEN | Picture.DARK | Picture.COVERED
 READS = (
@@ -135,18 +135,18 @@ def prepare(settings: OccupancySettings, district: DistrictView) -> Prepared:
     noise_m = np.array([view.noise_m for view in views], np.float64)
     default = level_curve(settings.recall, settings.recall_sd, settings.boxes_per_m2_max)
     radius_m = kernel_radius_m(noise_m)
-    # Compiled before the first tick, not in the middle of a stream.
-    densest(np.zeros((0, 2)), np.zeros(1, np.int64), np.zeros(0, np.bool_), np.zeros(0))
     # A side of sqrt(area) is uncertain by sqrt 2 noise, the area twice as much, relatively; whole pictures are not cut.
     error = np.where(np.isfinite(noise_m), 2.0 * np.sqrt(2.0) * noise_m / np.sqrt(seen_area_m2), 0.0)
     period_s = np.array([camera.sampling_period_s for camera in district.cameras], np.float64)
     camera_stale_ns = (np.maximum(settings.stale_s, _SAMPLES_MISSED_MAX * period_s) * 1e9).astype(np.int64)
     capacity = [np.nan if zone.safe_capacity is None else zone.safe_capacity for zone in district.zones]
     shares = np.array([view.cell_person_share.reshape(-1) for view in views], np.float32)
+    lines = outlines(district)
+    _compile(lines)
     return Prepared(
         settings=settings,
         district=district,
-        outlines=outlines(district),
+        outlines=lines,
         cell_person_share=shares.reshape(len(views), GRID_ROWS * GRID_COLUMNS),
         seen_area_m2=seen_area_m2,
         area_error=np.minimum(error, 1.0),
@@ -302,6 +302,13 @@ def restore(prepared: Prepared, views: bytes, sight: bytes) -> State:
     return State(
         columns.restore(district.view_ids, blank.views, views), columns.restore(district.camera_ids, blank.sight, sight)
     )
+
+
+def _compile(lines: Outlines) -> None:
+    """Before the first tick, not in the middle of a stream."""
+    nobody, none = empty_tick(0, "", 0, 0), np.zeros(0, np.int64)
+    there = standing(lines, nobody, none, none, none, 0.0)
+    densest(there.place_m, there.start, there.counted, np.zeros(0))
 
 
 def _look(sight: Sight, camera: Ints, captured_ns: Ints, flagged: Bools, learning: Bools) -> Sight:
