@@ -32,13 +32,14 @@ def family_of(settings: CorrelateSettings, data: FindingData) -> str:
     Name of the family of a finding; drills have families of their own.
 
     `crowd.capacity` is `crowd`, `anomaly.smoke` is `fire`, lost streams are `loss`, and what else is wrong with one
-    camera is `health/<camera>`: it never meets that of another.
+    camera is `health/<camera>`: it never meets that of another. What a camera's own rules say, of several hazards in
+    turn, is `camera/<camera>`.
     """
     head, _, tail = data.kind.partition(".")
     if data.kind in LOSS_KINDS:
         family = "loss"
-    elif head == "health":
-        family = f"health/{data.cameras[0] if data.cameras else data.zone or data.site}"
+    elif head in ("health", "camera"):
+        family = f"{head}/{data.cameras[0] if data.cameras else data.zone or data.site}"
     else:
         name = tail or head if head == "anomaly" else head
         family = _FAMILIES.get(name, name)
@@ -55,10 +56,11 @@ def cause_of(settings: CorrelateSettings, data: FindingData) -> str:
 
 def title_of(settings: CorrelateSettings, data: FindingData, cameras: int) -> str:
     """`Overcrowding: North square`; `200 cameras lost: Station`; drills begin with `Exercise: `."""
-    what = _TITLES.get(data.kind) or data.kind.rpartition(".")[2].replace("_", " ").capitalize()
+    named = data.rule if data.kind == "camera.events" else data.kind
+    what = _TITLES.get(data.kind) or named.rpartition(".")[2].replace("_", " ").capitalize()
     if data.kind in LOSS_KINDS and cameras > 1:
         what, where = f"{cameras} cameras lost", data.site
-    elif data.kind.startswith("health.") and data.cameras:
+    elif data.kind.startswith(("health.", "camera.")) and data.cameras:
         where = data.cameras[0]
     else:
         where = data.zone or data.site

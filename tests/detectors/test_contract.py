@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.camera import events
 from detectors.crowd import (
     capacity,
     congestion,
@@ -50,7 +51,13 @@ def published_example() -> Detector:
 
 
 RULES = (congestion, counterflow, gathering, growth, oscillation, pressure, surge)
-DETECTORS = [capacity.detector, *(each.detector for each in RULES), stream.detector, published_example()]
+DETECTORS = [
+    capacity.detector,
+    events.detector,
+    *(each.detector for each in RULES),
+    stream.detector,
+    published_example(),
+]
 every_detector = pytest.mark.parametrize("detector", DETECTORS, ids=lambda each: each.name)
 
 
