@@ -776,7 +776,7 @@ def _check_crc32c() -> None:
         )
 
 
-def _connection_options(settings: KafkaSettings) -> dict[str, object]:
+def _connection_options(settings: KafkaSettings, password: str | None = None) -> dict[str, object]:
     options: dict[str, object] = {
         "bootstrap_servers": list(settings.bootstrap_servers),
         "security_protocol": settings.security_protocol,
@@ -788,7 +788,9 @@ def _connection_options(settings: KafkaSettings) -> dict[str, object]:
         "retry_backoff_ms": 20,
     }
     if settings.security_protocol.startswith("SASL"):
-        password = read_password("bus.kafka.sasl_password", settings.sasl_password_file, settings.sasl_password_env)
+        if password is None:
+            named = settings.sasl_password_file, settings.sasl_password_env
+            password = read_password("bus.kafka.sasl_password", *named)
         if settings.sasl_username is None or password is None:
             raise SettingsError(
                 "bus.kafka.sasl_username",
@@ -876,9 +878,12 @@ def _speaks_of_fencing(error: BaseException) -> bool:
 # Topics of others
 
 
-def open_tail(settings: KafkaSettings) -> KafkaTail:
+def open_tail(settings: KafkaSettings, password: str | None = None) -> KafkaTail:
     """
     A reader of topics that are not the bus's own.
+
+    Args:
+        password: of the user, where the settings name none.
 
     Raises:
         SettingsError: a password is missing, or the brokers refuse us.
@@ -886,18 +891,18 @@ def open_tail(settings: KafkaSettings) -> KafkaTail:
     """
     _check_crc32c()
     _check_reachable(settings.bootstrap_servers)
-    return KafkaTail(settings)
+    return KafkaTail(settings, _connection_options(settings, password))
 
 
 class KafkaTail:
     """Follows whole topics from their end on, in no group: what was missed is old. For one thread."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, connection: Mapping[str, object]) -> None:
         self._servers = ",".join(settings.bootstrap_servers)
         self._alone_since_s: float | None = None
         with self._faults():
             self._client = kafka.KafkaConsumer(
-                **_connection_options(settings),
+                **connection,
                 enable_auto_commit=False,
                 auto_offset_reset="latest",
                 allow_auto_create_topics=False,

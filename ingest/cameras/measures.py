@@ -10,7 +10,10 @@ class IngestMetrics(Protocol):
         """Frames (pictures or metadata) that became observations."""
 
     def frames_dropped(self, cause: str, frames: int) -> None:
-        """`slow`, `corrupt`, `thinned`, `document`, `outbox`, `inbox`, `picture`, `unowned`, `bus`, `live_store`."""
+        """
+        `slow`, `corrupt`, `thinned`, `flood`, `document`, `too_large`, `stale`, `outbox`, `inbox`, `picture`,
+        `unowned`, `bus`, `live_store`.
+        """
 
     def reconnected(self, cause: str) -> None:
         """A stream was lost, by `SourceError` cause."""

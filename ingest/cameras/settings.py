@@ -44,6 +44,7 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     metadata_period_s: Seconds = 0.2  # metadata frames that come faster are thinned
     metadata_documents_per_s_max: Annotated[float, msgspec.Meta(ge=1.0, le=10_000.0)] = 100.0  # of a camera; then shed
     metadata_pending_max: Count = 500  # documents of one topic that wait to be read; the oldest are shed
+    mqtt_ca_file: str | None = None  # certificates to trust for `mqtts://`; none: those of the system
     frigate_silence_s_max: Seconds = 150.0  # Frigate tells how it is once a minute
     events: tuple[EventRule, ...] = ()  # `[[ingest.events]]`, more rules of cameras to kinds of events; docs/sources.md
     kafka: KafkaSettings = KafkaSettings()  # how to reach a Kafka of DeepStream; its address is in the camera's url

@@ -18,7 +18,7 @@ _START_S_MAX = 20.0
 
 class MqttBroker:
     """
-    Two doors on loopback: one for everybody, one for `USER` with a password.
+    Three doors on loopback: one for everybody, one for `USER` with a password, one over TLS (`certificate` is its own).
 
     Args:
         programs: paths of mosquitto and mosquitto_passwd.
@@ -27,7 +27,8 @@ class MqttBroker:
     def __init__(self, folder: Path, programs: tuple[str, str]) -> None:
         self.folder, self._programs = folder, programs
         self._process: subprocess.Popen[bytes] | None = None
-        self.port, self.guarded_port = _free_port(), _free_port()
+        self.port, self.guarded_port, self.tls_port = _free_port(), _free_port(), _free_port()
+        self.certificate = folder / "certificate.pem"
 
     def set_password(self, password: str) -> None:
         """Of `USER`; a broker that runs takes it at once."""
@@ -37,6 +38,12 @@ class MqttBroker:
         file.chmod(0o600)
         if self._process is not None:
             self._process.send_signal(signal.SIGHUP)
+
+    def _certify(self) -> None:
+        call = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+        names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        files = ["-keyout", str(self.folder / "key.pem"), "-out", str(self.certificate)]
+        subprocess.run([*call, *names, *files], check=True, capture_output=True)
 
     def start(self) -> None:
         """
@@ -51,7 +58,11 @@ class MqttBroker:
             f"{user}per_listener_settings true\n"
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\n"
             f"listener {self.guarded_port} 127.0.0.1\nallow_anonymous false\npassword_file {self.folder}/passwords\n"
+            f"listener {self.tls_port} 127.0.0.1\nallow_anonymous true\n"
+            f"certfile {self.certificate}\nkeyfile {self.folder}/key.pem\n"
         )
+        if not self.certificate.exists():
+            self._certify()
         if not (self.folder / "passwords").exists():
             self.set_password("first")
         with (self.folder / "mosquitto.log").open("ab") as log:

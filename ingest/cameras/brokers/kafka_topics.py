@@ -9,21 +9,20 @@ from ingest.cameras.brokers.link import Link, Loss
 from ingest.cameras.brokers.station import Message
 from ingest.clock import NS_PER_S
 from ingest.errors import BusError, BusRetryable, SettingsError
-from ingest.registry.district import Camera
 
 _POLL_S = 0.1
 _LOOK_NS, _MISSING_NS = 30 * NS_PER_S, 2 * NS_PER_S  # for new partitions, and for a topic that is not there
 
 
 class KafkaLink(Link):
-    camera: Camera  # whose user and password these are
     _changed = True
 
     def session(self) -> None:
         from ingest.bus.kafka import open_tail  # only a district with such cameras pays for its import
 
+        password = self.password()
         try:
-            tail = open_tail(self._settings())
+            tail = open_tail(self._settings(), password)
         except SettingsError as error:
             raise Loss("auth_failed", error.got) from None
         except BusRetryable as error:
@@ -65,17 +64,16 @@ class KafkaLink(Link):
         self._changed = True
 
     def _settings(self) -> KafkaSettings:
-        """The settings of all, with the address of this one and, where the camera has them, its user and password."""
-        settings, camera = self.settings.kafka, self.camera
-        wanted: dict[str, object] = {"bootstrap_servers": self.key.servers}
+        """The settings of all such sources, with the address of this one and, where there is one, its user."""
+        settings = self.settings.kafka
         protocol = settings.security_protocol
-        if self.key.scheme == "kafkas" and "SSL" not in protocol:
+        if self.key.scheme == "kafkas" and not protocol.endswith("SSL"):
             protocol = "SSL" if protocol == "PLAINTEXT" else "SASL_SSL"
-        if camera.user is not None:
-            protocol = "SASL_SSL" if "SSL" in protocol else "SASL_PLAINTEXT"
-            wanted |= {
-                "sasl_username": camera.user,
-                "sasl_password_file": camera.password_file,
-                "sasl_password_env": camera.password_env,
-            }
-        return msgspec.structs.replace(settings, security_protocol=protocol, **wanted)
+        if self.key.user is not None:
+            protocol = "SASL_SSL" if protocol.endswith("SSL") else "SASL_PLAINTEXT"
+        return msgspec.structs.replace(
+            settings,
+            bootstrap_servers=self.key.servers,
+            security_protocol=protocol,
+            sasl_username=self.key.user or settings.sasl_username,
+        )

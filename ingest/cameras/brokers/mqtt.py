@@ -86,7 +86,10 @@ class MqttLink(Link):
         if self.key.user is not None:
             client.username_pw_set(self.key.user, password)
         if self.key.scheme == "mqtts":
-            client.tls_set()
+            try:
+                client.tls_set(ca_certs=self.settings.mqtt_ca_file)
+            except (OSError, ssl.SSLError):
+                raise Loss("refused", f"no certificates in {self.settings.mqtt_ca_file}") from None
         return client
 
     def _connect(self, client: paho.Client) -> None:

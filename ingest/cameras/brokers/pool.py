@@ -99,10 +99,7 @@ class BrokerPool:
     def _link(self, key: BrokerKey, camera: Camera) -> Link:
         kind = KafkaLink if key.scheme.startswith("kafka") else MqttLink
         password = partial(password_of, camera, self._settings.password_command)
-        link = kind(key, password, self._settings, self._clock, self._outbox.count)
-        if isinstance(link, KafkaLink):
-            link.camera = camera
-        return link
+        return kind(key, password, self._settings, self._clock, self._outbox.count)
 
 
 class BrokerReader:

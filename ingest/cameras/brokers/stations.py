@@ -90,9 +90,15 @@ class SharedStation(Station):
         self._count("frames_dropped", "document")
 
     def _tell(
-        self, feed: Feed, at_ns: int | None, seen: Sequence[SeenObject], arrived_ns: int, dropped: Counter[str]
+        self,
+        feed: Feed,
+        at_ns: int | None,
+        seen: Sequence[SeenObject],
+        arrived_ns: int,
+        dropped: Counter[str],
+        is_held: bool = False,
     ) -> None:
-        """A frame of one camera, its boxes in pixels."""
+        """A frame of one camera, its boxes in pixels. `is_held`: nothing came, and all is as it was."""
         width_px, height_px = feed.camera.width_px or 1, feed.camera.height_px or 1
         within = [one.within(width_px, height_px) for one in seen]
 
@@ -100,7 +106,7 @@ class SharedStation(Station):
             also.update(dropped)
             return Reading(frames=[MetadataFrame(at_ns, objects_of(within, tracks, also))])
 
-        feed.intake.take(parse, arrived_ns)
+        feed.intake.take(parse, arrived_ns, is_held)
 
 
 class FrigateStation(SharedStation):
@@ -135,7 +141,7 @@ class FrigateStation(SharedStation):
         for feed in self._all():
             period_ns = int(feed.camera.sampling_period_s * NS_PER_S)
             if feed.is_live and not 0 <= now_ns - self._told_ns.get(feed.camera.id, 0) < period_ns:
-                self._scene(feed, None, now_ns, Counter())
+                self._scene(feed, None, now_ns, Counter(), is_held=True)
 
     def _event(self, message: Message) -> None:
         if message.retained:
@@ -159,10 +165,10 @@ class FrigateStation(SharedStation):
                 if gives_pictures and not message.retained:
                     feed.hear()
 
-    def _scene(self, feed: Feed, at_ns: int | None, now_ns: int, dropped: Counter[str]) -> None:
+    def _scene(self, feed: Feed, at_ns: int | None, now_ns: int, dropped: Counter[str], is_held: bool = False) -> None:
         scene = self._scenes.setdefault(feed.camera.id, frigate.Scene())
         self._told_ns[feed.camera.id] = now_ns
-        self._tell(feed, at_ns, scene.objects(now_ns), now_ns, dropped)
+        self._tell(feed, at_ns, scene.objects(now_ns), now_ns, dropped, is_held)
 
 
 class DeepStreamStation(SharedStation):
@@ -173,15 +179,14 @@ class DeepStreamStation(SharedStation):
     def __init__(self, topic: str, count: Count) -> None:
         super().__init__(((topic, 0),), count)
         self._gathered: dict[str, tuple[str, int, list[SeenObject], Counter[str]]] = {}
+        self._delay_ns: dict[str, int] = {}  # the least of each camera's messages since we are connected
 
     def begin(self) -> None:
         super().begin()
         self._gathered.clear()
+        self._delay_ns.clear()
 
     def work(self, message: Message) -> None:
-        if message.arrived_ns - message.appended_ns > _LATE_NS:
-            self._count("frames_dropped", "stale")
-            return
         dropped: Counter[str] = Counter()
         try:
             told = deepstream.read_message(message.payload, dropped)
@@ -192,6 +197,9 @@ class DeepStreamStation(SharedStation):
         if not feeds:
             self._count("frames_dropped", "unowned")
         for feed in feeds:
+            if self._is_late(feed, message):
+                self._count("frames_dropped", "stale")
+                continue
             feed.hear()
             if not feed.intake.admits(message.arrived_ns, has_events=not told.is_whole):
                 continue
@@ -205,6 +213,15 @@ class DeepStreamStation(SharedStation):
             gathered = self._gathered.get(feed.camera.id)
             if gathered is not None and not 0 <= now_ns - gathered[1] < _GATHER_NS:
                 self._finish(feed)
+
+    def _is_late(self, feed: Feed, message: Message) -> bool:
+        """
+        Whether it lay in the log for long. The clock of who wrote it may be wrong by days: what counts is how much
+        later this one comes than the quickest of the same sender.
+        """
+        delay_ns = message.arrived_ns - message.appended_ns
+        least_ns = self._delay_ns[feed.camera.id] = min(delay_ns, self._delay_ns.get(feed.camera.id, delay_ns))
+        return delay_ns - least_ns > _LATE_NS
 
     def _gather(self, feed: Feed, told: deepstream.DeepStreamMessage, arrived_ns: int, dropped: Counter[str]) -> None:
         gathered = self._gathered.get(feed.camera.id)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ingest.cameras.metadata.event_board import EventBoard
 from ingest.cameras.metadata.event_rules import EventTable
@@ -59,8 +60,13 @@ class Intake:
             return False
         return True
 
-    def take(self, parse: Parse, arrived_ns: int) -> bool:
-        """Whether the document could be read; what it says is in the outbox."""
+    def take(self, parse: Parse, arrived_ns: int, is_held: bool = False) -> bool:
+        """
+        Whether the document could be read; what it says is in the outbox.
+
+        Args:
+            is_held: it is no document, but what an earlier one said, and is so still.
+        """
         dropped: Counter[str] = Counter()
         try:
             reading = parse(self._tracks, dropped)
@@ -69,11 +75,16 @@ class Intake:
             self._outbox.count("frames_dropped", "document")
             return False
         self.broken = 0
-        self.tell(reading.frames, reading.notices, arrived_ns, dropped)
+        self._tell(reading.frames, reading.notices, arrived_ns, dropped, is_held)
         return True
 
-    def tell(
-        self, frames: Sequence[MetadataFrame], notices: Sequence[Notice], arrived_ns: int, dropped: Counter[str]
+    def _tell(
+        self,
+        frames: Sequence[MetadataFrame],
+        notices: Sequence[Notice],
+        arrived_ns: int,
+        dropped: Counter[str],
+        is_held: bool,
     ) -> None:
         self.last_frame_at_ns = arrived_ns
         events = self._board.events(notices, arrived_ns, dropped)
@@ -87,10 +98,14 @@ class Intake:
             source = TimeSource.ARRIVAL if at_ns == arrived_ns else TimeSource.CAMERA
             self._outbox.put(Observation(self._camera.number, at_ns, arrived_ns, source, events=events))
         for frame in frames:
-            self._frame(frame, arrived_ns)
+            self._frame(frame, arrived_ns, is_held)
 
-    def _frame(self, frame: MetadataFrame, arrived_ns: int) -> None:
-        self._line, captured_ns, source = place(self._line, frame.at_ns, arrived_ns)
+    def _frame(self, frame: MetadataFrame, arrived_ns: int, is_held: bool) -> None:
+        if is_held:  # of now, and no word of the camera's clock
+            captured_ns, source = max(arrived_ns, self._line.captured_at_ns + 1), TimeSource.ARRIVAL
+            self._line = replace(self._line, captured_at_ns=captured_ns)
+        else:
+            self._line, captured_ns, source = place(self._line, frame.at_ns, arrived_ns)
         self.offset_ns = self._line.offset_ns
         if 0 <= self._due_ns - self._period_ns // 4 - captured_ns <= self._period_ns:
             self._outbox.count("frames_dropped", "thinned")

@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from ingest.bus.contract import Draft, TopicSpec
 from ingest.bus.kafka import KafkaBus, open_kafka
 from ingest.bus.kafka_settings import KafkaSettings
+from ingest.cameras.brokers.station import Message
+from ingest.cameras.brokers.stations import DeepStreamStation
 from ingest.schema.tick import TimeSource
 from tests.ingest.cameras.brokers_bench import PATIENT, BrokersBench
 from tests.ingest.cameras.cameras import camera
@@ -99,3 +101,15 @@ def test_a_kafka_that_is_not_there_is_unreachable() -> None:
         camera(1, "deepstream", "kafka://127.0.0.1:1/mdx-raw/cam-1", **FULL_HD), settings=settings
     ) as bench:
         assert "refused" in bench.wait_state("unreachable").cause
+
+
+def test_a_sender_whose_clock_is_wrong_is_heard_and_what_lay_for_long_is_not() -> None:
+    with BrokersBench(camera(1, "deepstream", "kafka://127.0.0.1:1/mdx-raw/cam-07", **FULL_HD)) as bench:
+        _, station = bench.readers[1]._held  # type: ignore[misc]
+        assert isinstance(station, DeepStreamStation)
+        now_ns, days_ns, payload = 10**18, 5 * 86_400 * 10**9, encoded(samples.deepstream(samples.line()))
+        for arrived_s, appended_s in ((1, 0), (3, 2), (30, 18), (31, 30)):
+            appended_ns = now_ns + appended_s * 10**9 - days_ns
+            station.work(Message("mdx-raw", payload, False, now_ns + arrived_s * 10**9, appended_ns))
+        assert len(bench.of(1)) == 3
+        assert bench.counts["frames_dropped", "stale"] == 1

@@ -137,6 +137,19 @@ def test_a_wrong_password_is_told_and_a_changed_one_needs_no_restart(
         assert bench.wait_state("auth_failed", 2).cause.startswith("camera camera-2: ")
 
 
+def test_a_broker_over_tls_is_trusted_by_its_certificate_only(mqtt_broker: MqttBroker, url: str) -> None:
+    secure = url.replace("mqtt://127.0.0.1", "mqtts://localhost").replace(
+        str(mqtt_broker.port), str(mqtt_broker.tls_port)
+    )
+    with BrokersBench(camera(1, "onvif", secure)) as bench:
+        assert "certificate" in bench.wait_state("refused").cause
+    trusting = replace(PATIENT, mqtt_ca_file=str(mqtt_broker.certificate))
+    with BrokersBench(camera(1, "onvif", secure), settings=trusting) as bench:
+        bench.wait_ready()
+        mqtt_broker.publish(f"{prefix(url)}/onvif-mj/VideoAnalytics/1/C", frame())
+        bench.wait_for()
+
+
 def test_nobody_behind_an_address_is_unreachable() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
