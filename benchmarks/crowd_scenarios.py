@@ -54,6 +54,11 @@ class Track:
     def seconds(self) -> float:
         return float((self.frame.max() - self.frame.min() + 1) / self.fps)
 
+    @property
+    def stride(self) -> int:
+        """Frames from one that was labelled to the next: some recordings were labelled at each tenth."""
+        return int(np.gcd.reduce(np.diff(np.unique(self.frame))))
+
     def zone_m(self) -> Floats:
         """(V, 2) corners of its zone: as labelled, else the box around all."""
         if "zone" in self.truth:
@@ -148,14 +153,20 @@ def ticks(track: Track, reported: Track, is_tracked: bool = True) -> Iterator[Ti
     box[:, 2:] = _BOX
     order = np.argsort(reported.frame, kind="stable")
     box, person, frame = box[order].astype(np.float32), reported.person[order], reported.frame[order]
-    first = int(track.frame.min())
+    first, stride = int(track.frame.min()), track.stride
+    before = -1
     for number in range(int(track.seconds / TICK_S)):
-        at = first + round((number + 1) * TICK_S * track.fps) - 1
+        at = (round((number + 1) * TICK_S * track.fps) - 1) // stride * stride + first
+        is_new, before = at > before, at
         low, high = np.searchsorted(frame, [at, at + 1])
         captured_ns = START_NS + round((at + 1 - first) / track.fps * 1e9)
         ends_ns = START_NS + round((number + 1) * TICK_S * 1e9)
         count = int(high - low)
-        blank = empty_tick(0, "ingest", ends_ns - round(TICK_S * 1e9), ends_ns, 1)
+        starts_ns = ends_ns - round(TICK_S * 1e9)
+        if not is_new:
+            yield empty_tick(0, "ingest", starts_ns, ends_ns)
+            continue
+        blank = empty_tick(0, "ingest", starts_ns, ends_ns, 1)
         yield replace(
             blank,
             camera=np.array([1], np.uint32),
@@ -179,7 +190,8 @@ def zone_counts(track: Track, every_s: float = 1.0) -> Floats:
     first = int(track.frame.min())
     count = np.bincount(track.frame[there] - first, minlength=int(track.seconds * track.fps))
     step = round(every_s * track.fps)
-    return count[step - 1 :: step].astype(np.float64)
+    last = np.arange(step - 1, len(count), step) // track.stride * track.stride
+    return count[last].astype(np.float64)
 
 
 def _track(path: Path, truth: Mapping[str, Any]) -> Track:

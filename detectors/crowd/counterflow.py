@@ -1,7 +1,7 @@
 """
 `crowd.counterflow`: people go against one another.
 
-    amber  conflict   two-way: moving persons who meet head-on within 1.5 m, >= 0.25 each, for 5 s
+    amber  conflict   two-way: moving persons who meet head-on within 1.5 m, >= 0.32 each, for 5 s
     amber  one_way    one-way zone: >= 20 % of the moving persons, and at least 5, go against it, for 5 s
 
 The conflict index is 2 x pairs / moving persons; a pair is two moving persons within 1.5 m whose courses are more than
@@ -38,7 +38,7 @@ Share = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
 class CounterflowSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     persons_min: PersonsMin = 15  # in the zone; not below 15
     passage_persons_min: PassagePersonsMin = 6  # the same on an exit route or a carriageway
-    conflict: Positive = 0.25  # smoothed conflict index
+    conflict: Positive = 0.32  # smoothed conflict index
     moving_share_min: Share = 0.3  # of the persons that move, so that a conflict can be seen
     against_share: Share = 0.2  # of the moving who go against a one-way zone
     against_persons_min: Positive = 5.0  # at least so many

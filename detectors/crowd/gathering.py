@@ -2,7 +2,7 @@
 `crowd.gathering`: many people stand together where that is a hazard: against the capacity, the density or a way out.
 
     amber  density     the group's local density is >= 2 persons/m2, for 30 s
-    amber  capacity    the group alone takes >= 40 % of the safe capacity, for 7 s
+    amber  capacity    the group alone takes >= 40 % of the safe capacity, for 5 s
     red    way_out     a group stands on an exit route or a carriageway, for 10 s
 
 A group is a cluster of standing persons of one camera's view, linked over 1.5 m. Fewer than `persons_min` (20, never
@@ -46,7 +46,7 @@ class GatheringSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     per_m2: Positive = 2.0  # persons/m2 within the group
     queue_per_m2_more: Annotated[float, msgspec.Meta(ge=0.0)] = 1.0  # that a queue may be denser
     density_hold_s: Seconds = 30.0  # how long it must be so dense
-    capacity_hold_s: Seconds = 7.0  # how long it must take so much of the capacity
+    capacity_hold_s: Seconds = 5.0  # how long it must take so much of the capacity
     way_out_hold_s: Seconds = 10.0  # how long it must stand in the way
     off_share: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.8  # of a threshold, below which it is over
     gap_s: Seconds = 4.0  # readings may drop below a threshold for so long without starting the hold anew

@@ -6,9 +6,9 @@
 
 The mean velocity of a zone, 1 a second over the last 60 s, is a complex number z = v_east + i v_north; its spectrum
 (Hann window) gives the power P in the band, the peak f, the amplitude a = sqrt(P) / (2 pi f) in metres, and the
-chirality (P+ - P-) / (P+ + P-), which is near +1 or -1 for an orbit and near 0 for a sway to and fro. The mean over N persons
-divides the noise of places by the root of N, so boxes suffice; crowd pressure does not see a common motion. The density
-is that of the calibrated recall: set it from hand counts, since a dense crowd hides most of its people.
+chirality (P+ - P-) / (P+ + P-), which is near +1 or -1 for an orbit and near 0 for a sway to and fro. The mean over
+N persons divides the noise of places by the root of N, so boxes suffice; crowd pressure does not see a common motion.
+The density is that of the calibrated recall: set it from hand counts, since a dense crowd hides most of its people.
 
 Source: after Gu et al., Emergence of collective oscillations in massive human crowds, Nature 638 (2025) 112; amplitude
 and shares from labelled scenarios (docs).

@@ -150,12 +150,13 @@ class Pressure:
 
 
 def _learnt(memory: Memory, usual_s: float, pressure: Floats, learns: Bools) -> Memory:
-    """The usual pressure drawn towards this one; at first quickly."""
+    """The usual pressure drawn towards this one; at first quickly, and by a shock no more than by half of itself."""
     learns = learns & np.isfinite(pressure)
+    drawn_to = np.fmin(pressure, 1.5 * memory.usual_per_s2)
     known_s = np.where(learns, np.minimum(memory.known_s + 1.0, usual_s), memory.known_s)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(known_s > 0.0, np.minimum(1.0 / np.maximum(known_s, 1e-9), 1.0), 1.0)
-        drawn = memory.usual_per_s2 + share * (pressure - memory.usual_per_s2)
+        drawn = memory.usual_per_s2 + share * (drawn_to - memory.usual_per_s2)
     usual = np.where(learns, np.where(np.isnan(memory.usual_per_s2), pressure, drawn), memory.usual_per_s2)
     return Memory(usual, known_s, pressure)
 
