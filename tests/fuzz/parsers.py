@@ -49,7 +49,8 @@ def check_objects(objects: Objects) -> None:
 
 def check_reading(reading: Reading) -> None:
     for frame in reading.frames:
-        check_objects(frame.objects)
+        if frame.objects is not None:
+            check_objects(frame.objects)
         assert frame.at_ns is None or -(2**63) <= frame.at_ns < 2**63
     board = EventBoard(EventTable(), 2 * 10**9)
     for event in board.events(reading.notices, NOW_NS, Counter()):

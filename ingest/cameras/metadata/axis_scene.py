@@ -60,8 +60,6 @@ def _word(kind: dict[str, Any]) -> tuple[str, float]:
 
 
 def _rename(events: list[Any], tracks: Tracks) -> None:
-    """Two names of one object are one track: else it would be counted twice by who counts tracks."""
     for event in map(mapping, events[:OBJECTS_MAX]):
-        old, new = text(event.get("from_id")), text(event.get("to_id"))
-        if event.get("type") == "Rename" and old is not None and new is not None:
-            tracks.rename(old, new)
+        if event.get("type") == "Rename":
+            tracks.rename(text(event.get("from_id")), text(event.get("to_id")))

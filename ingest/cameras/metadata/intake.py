@@ -39,7 +39,7 @@ class Intake:
         self._line = TimeLine(bound_ns=bound_ns)
         self._period_ns = int(settings.metadata_period_s * NS_PER_S)
         self._flood = Throttle(settings.metadata_documents_per_s_max)
-        self._due_ns = 0  # captured
+        self._due_ns = {False: 0, True: 0}  # captured; by whether it looked for objects
         self._next_ns = 0  # arrived
         self.broken = 0
         self.last_frame_at_ns = 0
@@ -91,7 +91,7 @@ class Intake:
         for kind, count in dropped.items():
             if count:
                 self._outbox.count("fields_dropped", kind, count)
-        if frames:
+        if any(frame.objects is not None for frame in frames):
             self._next_ns = arrived_ns + self._period_ns // 2
         if events:
             at_ns = min(event.at_ns for event in events)
@@ -107,10 +107,12 @@ class Intake:
         else:
             self._line, captured_ns, source = place(self._line, frame.at_ns, arrived_ns)
         self.offset_ns = self._line.offset_ns
-        if 0 <= self._due_ns - self._period_ns // 4 - captured_ns <= self._period_ns:
+        # A look for motion only is a sign of life, and must not stand in the place of a look for objects.
+        looked = frame.objects is not None
+        if 0 <= self._due_ns[looked] - self._period_ns // 4 - captured_ns <= self._period_ns:
             self._outbox.count("frames_dropped", "thinned")
             return
-        self._due_ns = captured_ns + self._period_ns
+        self._due_ns[looked] = captured_ns + self._period_ns
         self._outbox.put(Observation(self._camera.number, captured_ns, arrived_ns, source, objects=frame.objects))
 
 

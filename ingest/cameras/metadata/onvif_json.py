@@ -63,9 +63,12 @@ def _frames(body: dict[str, Any], tracks: Tracks, dropped: Counter[str]) -> list
 
 
 def _frame(frame: dict[str, Any], tracks: Tracks, dropped: Counter[str]) -> MetadataFrame:
-    plane = _plane(frame)
+    plane, items = _plane(frame), [mapping(item) for item in listed(frame.get("Object"))]
     seen: list[SeenObject] = []
-    for item in map(mapping, listed(frame.get("Object"))):
+    for rename in listed(mapping(frame.get("ObjectTree")).get("Rename"))[:OBJECTS_MAX]:
+        ends = {name.lower(): text(mapping(end).get("@ObjectId")) for name, end in mapping(rename).items()}
+        tracks.rename(ends.get("from"), ends.get("to"))
+    for item in items:
         if len(seen) >= OBJECTS_MAX:
             dropped["object"] += 1
             continue
@@ -80,7 +83,10 @@ def _frame(frame: dict[str, Any], tracks: Tracks, dropped: Counter[str]) -> Meta
         left, top, right, bottom = (number(box.get(f"@{edge}")) for edge in ("left", "top", "right", "bottom"))
         edges = picture_edges((left, top, right, bottom), _plane(appearance), plane)
         seen.append(SeenObject(_classes(appearance), *edges, id=text(item.get("@ObjectId"))))
-    return MetadataFrame(time_ns(frame.get("@UtcTime"), dropped), objects_of(seen, tracks, dropped))
+    at_ns = time_ns(frame.get("@UtcTime"), dropped)
+    if not items and "MotionInCells" in mapping(frame.get("Extension")):
+        return MetadataFrame(at_ns, None)
+    return MetadataFrame(at_ns, objects_of(seen, tracks, dropped))
 
 
 def _classes(appearance: dict[str, Any]) -> tuple[tuple[str, float], ...]:

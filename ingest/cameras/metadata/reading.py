@@ -23,10 +23,14 @@ _OPERATIONS: Mapping[str, Operation] = {"initialized": "initialized", "changed":
 
 @dataclass(frozen=True, slots=True)
 class MetadataFrame:
-    """`at_ns` is the camera's time, UTC; None where it cannot be read."""
+    """
+    Attributes:
+        at_ns: the camera's time, UTC; None where it cannot be read.
+        objects: None where it did not look for objects, but for motion only.
+    """
 
     at_ns: int | None
-    objects: Objects
+    objects: Objects | None
 
 
 class Notice(NamedTuple):

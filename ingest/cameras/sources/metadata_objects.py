@@ -87,8 +87,10 @@ class Tracks:
             self._numbers.popitem(last=False)
         return number
 
-    def rename(self, old: str, new: str) -> None:
-        """The source says that two of its ids are of one object."""
+    def rename(self, old: str | None, new: str | None) -> None:
+        """The source says that two of its ids are of one object, which else would be counted twice."""
+        if old is None or new is None:
+            return
         number = self._numbers.pop(old, None)
         if number is not None:
             self._numbers.setdefault(new, number)

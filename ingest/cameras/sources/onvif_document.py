@@ -99,9 +99,12 @@ def _refuse(*_: object) -> None:
 
 
 def _frame(frame: Element, tracks: Tracks, dropped: Counter[str]) -> MetadataFrame:
-    plane = _plane(frame)
+    plane, items = _plane(frame), frame.findall("Object")
     seen: list[SeenObject] = []
-    for item in frame.findall("Object"):
+    for rename in frame.findall("ObjectTree/Rename")[:OBJECTS_MAX]:
+        ends = {end.tag.lower(): end.get("ObjectId") for end in rename}
+        tracks.rename(ends.get("from"), ends.get("to"))
+    for item in items:
         if len(seen) >= OBJECTS_MAX:
             dropped["object"] += 1
             continue
@@ -112,7 +115,10 @@ def _frame(frame: Element, tracks: Tracks, dropped: Counter[str]) -> MetadataFra
             dropped["box"] += 1
         else:
             seen.append(one)
-    return MetadataFrame(time_ns(frame.get("UtcTime"), dropped), objects_of(seen, tracks, dropped))
+    at_ns = time_ns(frame.get("UtcTime"), dropped)
+    if not items and frame.find(".//MotionInCells") is not None:
+        return MetadataFrame(at_ns, None)
+    return MetadataFrame(at_ns, objects_of(seen, tracks, dropped))
 
 
 def _object(item: Element, plane: Plane | None) -> SeenObject | None:

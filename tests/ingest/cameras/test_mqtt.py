@@ -298,6 +298,27 @@ def test_a_broker_that_knows_the_older_version_only_is_asked_in_it(url: str) -> 
         server.join(5.0)
 
 
+def test_a_topic_that_the_broker_refuses_is_told(url: str) -> None:
+    """Its access rules do not let us read there."""
+
+    def serve() -> None:
+        link, _ = door.accept()
+        with link:
+            link.recv(200)
+            link.sendall(b"\x20\x03\x00\x00\x00")  # welcome, version 5
+            while asked := link.recv(1_000):
+                while len(asked) > 3 and asked[0] == 0x82:  # each subscription: not authorised
+                    link.sendall(b"\x90\x04" + asked[2:4] + b"\x00\x87")
+                    asked = asked[2 + asked[1] :]
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        with BrokersBench(camera(1, "axis", f"mqtt://127.0.0.1:{door.getsockname()[1]}/scene")) as bench:
+            assert "expected to be given its topic" in bench.wait_state("refused").cause
+        server.join(5.0)
+
+
 def test_own_rules_of_the_settings_are_in_force(mqtt_broker: MqttBroker, url: str) -> None:
     from ingest.cameras.metadata.event_rules import EventRule
 

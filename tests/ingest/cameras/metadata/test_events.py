@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from ingest.cameras.metadata.event_board import EventBoard
 from ingest.cameras.metadata.event_rules import STANDARD, EventRule, EventTable
 from ingest.cameras.metadata.intake import Intake, Throttle
-from ingest.cameras.metadata.reading import Notice, Reading, topic_of
+from ingest.cameras.metadata.reading import MetadataFrame, Notice, Reading, topic_of
 from ingest.cameras.observation import CameraEvent
 from ingest.cameras.settings import IngestSettings
-from ingest.cameras.sources.metadata_objects import Tracks
+from ingest.cameras.sources.metadata_objects import Tracks, objects_of
 from ingest.cameras.sources.onvif_document import read_document
 from ingest.cameras.workers.outbox import Outbox
 from ingest.clock import NS_PER_S
@@ -279,6 +279,15 @@ def test_events_are_not_thinned_and_a_flood_is() -> None:
     assert sum(made.admits(NOW_NS + 2_000_000, has_events=True) for _ in range(100)) < 10
     counts = outbox.take_counts()
     assert counts["frames_dropped", "flood"] > 80 and counts["frames_dropped", "thinned"] == 1
+
+
+def test_a_look_for_motion_only_does_not_stand_in_the_place_of_a_look_for_objects() -> None:
+    made, outbox = intake()
+    for n in range(4):
+        objects = objects_of([], Tracks(), Counter()) if n % 2 else None
+        at_ns = NOW_NS + n * 1_000_000
+        made.take(lambda tracks, dropped, o=objects, a=at_ns: Reading(frames=[MetadataFrame(a, o)]), at_ns)  # type: ignore[misc]
+    assert [one.objects is None for one in outbox.take(0.0)] == [True, False]
 
 
 @given(st.lists(st.integers(0, NS_PER_S), min_size=1, max_size=60), st.floats(1.0, 50.0))

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ingest.cameras.metadata import axis_scene, deepstream, frigate, onvif_json
 from ingest.cameras.metadata.reading import Reading
 from ingest.cameras.observation import Objects
 from ingest.cameras.sources.metadata_objects import Tracks, objects_of
+from ingest.cameras.sources.onvif_document import read_document
 from ingest.clock import NS_PER_S, utc
 from tests.ingest.cameras.cameras import shared
 from tests.ingest.cameras.metadata.samples import (
@@ -68,8 +71,8 @@ def test_onvif_json_in_pixels_with_y_up_comes_out_in_shares_with_y_down() -> Non
 @pytest.mark.parametrize("id_", [15, "15"])
 def test_an_object_id_may_be_a_number_or_a_text(id_: Any) -> None:
     tracks = Tracks()
-    for given in (15, id_):
-        body = encoded(onvif_frame(onvif_object(id_=given)))
+    for written in (15, id_):
+        body = encoded(onvif_frame(onvif_object(id_=written)))
         reading = onvif_json.read_message(MJ_TOPIC, body, False, tracks, Counter())
         assert reading.frames[0].objects.track.tolist() == [0]
 
@@ -113,6 +116,77 @@ def test_an_event_has_its_topic_up_to_the_source_and_is_initialized_if_the_broke
 def test_another_topic_is_no_metadata(topic: str) -> None:
     with pytest.raises(ValueError, match="metadata: expected a topic"):
         onvif({}, topic)
+
+
+@pytest.mark.parametrize("form", ["xml", "json"])
+def test_a_frame_that_looked_for_motion_only_says_nothing_of_objects(form: str) -> None:
+    cells = {"MotionInCells": {"@Columns": 8, "@Rows": 6, "@Cells": "AAD8AA=="}}
+    reading, _ = (
+        onvif(onvif_frame() | {"Frame": [{"@UtcTime": "2026-03-14T12:00:00Z", "Extension": cells}]})
+        if form == "json"
+        else in_xml("<tt:Extension><tt:MotionInCells Columns='8' Rows='6' Cells='AAD8AA=='/></tt:Extension>")
+    )
+    assert [frame.objects for frame in reading.frames] == [None]
+
+
+@pytest.mark.parametrize("form", ["xml", "json"])
+def test_a_renamed_object_of_onvif_keeps_its_track(form: str) -> None:
+    tracks = Tracks()
+    assert tracks.number("12") == 0
+    tree = {"Rename": [{"from": {"@ObjectId": 12}, "to": {"@ObjectId": 15}}]}
+    body = onvif_frame(onvif_object(id_=15))
+    body["Frame"][0]["ObjectTree"] = tree
+    if form == "json":
+        reading = onvif_json.read_message(MJ_TOPIC, encoded(body), False, tracks, Counter())
+    else:
+        rename = "<tt:ObjectTree><tt:Rename><tt:from ObjectId='12'/><tt:to ObjectId='15'/></tt:Rename></tt:ObjectTree>"
+        reading, _ = in_xml(rename + xml_object(15, "Human", 0.8, (64, 240, 128, 120)), tracks)
+    assert reading.frames[0].objects is not None and reading.frames[0].objects.track.tolist() == [0]
+
+
+EDGE = st.floats(-2_000, 2_000, width=32)
+ITEM = st.tuples(
+    st.integers(0, 9),
+    st.sampled_from(["Human", "Vehicle", "Face", "Bag"]),
+    st.floats(0, 1),
+    st.tuples(EDGE, EDGE, EDGE, EDGE),
+)
+
+
+@given(st.lists(ITEM, max_size=6))
+@settings(deadline=None)
+def test_xml_and_json_of_one_scene_are_one_scene(items: list[tuple[int, str, float, tuple[float, ...]]]) -> None:
+    plane = (
+        f'<tt:Transformation><tt:Translate x="-1" y="-1"/><tt:Scale x="{2 / 640}" y="{2 / 480}"/></tt:Transformation>'
+    )
+    xml, dropped_xml = in_xml(plane + "".join(xml_object(*item) for item in items))
+    objects = []
+    for id_, word, likelihood, box in items:
+        one = onvif_object(word, id_, box)
+        one["Appearance"]["Class"]["Type"][0]["@Likelihood"] = likelihood
+        objects.append(one)
+    other, dropped_json = onvif(onvif_frame(*objects, at="2026-03-14T12:00:00Z"))
+    (a,), (b,) = xml.frames, other.frames
+    assert a.at_ns == b.at_ns and a.objects is not None and b.objects is not None and dropped_xml == dropped_json
+    for column in ("object_class", "confidence", "box", "track"):
+        assert np.array_equal(getattr(a.objects, column), getattr(b.objects, column))
+
+
+def xml_object(id_: int, word: str, likelihood: float, box: tuple[float, ...]) -> str:
+    edges = " ".join(f'{edge}="{value}"' for edge, value in zip(("left", "top", "right", "bottom"), box, strict=True))
+    return (
+        f'<tt:Object ObjectId="{id_}"><tt:Appearance><tt:Shape><tt:BoundingBox {edges}/></tt:Shape><tt:Class>'
+        f'<tt:Type Likelihood="{likelihood}">{word}</tt:Type></tt:Class></tt:Appearance></tt:Object>'
+    )
+
+
+def in_xml(body: str, tracks: Tracks | None = None) -> tuple[Reading, Counter[str]]:
+    document = (
+        '<tt:MetadataStream xmlns:tt="http://www.onvif.org/ver10/schema"><tt:VideoAnalytics><tt:Frame '
+        f'UtcTime="2026-03-14T12:00:00Z">{body}</tt:Frame></tt:VideoAnalytics></tt:MetadataStream>'
+    )
+    dropped: Counter[str] = Counter()
+    return read_document(document.encode(), tracks or Tracks(), dropped), dropped
 
 
 # DeepStream
