@@ -192,7 +192,7 @@ def test_a_worker_that_starts_while_a_crowd_stands_there_does_not_tell_that_all_
     crowd = pictures(1, 40, foreground=255)
     # The new worker learns the crowd as background: first it knows nothing, then it sees nobody.
     restarted = [*pictures(43, 73, 0, Picture.LEARNING), *pictures(73, 100, 0)]
-    state, findings = run(stage, [*crowd, *restarted])
+    _, findings = run(stage, [*crowd, *restarted])
     phases = [each.data.phase for each in findings if each.data.kind == "crowd.capacity"]
     assert phases[0] == Phase.RAISED and phases[-1] == Phase.UNKNOWN and Phase.CLEARED not in phases
     (ended,) = [each.data for each in findings if each.data.phase == Phase.UNKNOWN]
