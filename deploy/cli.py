@@ -125,6 +125,46 @@ def check(settings_path: Path | None, data: Path | None) -> None:
     click.echo("All is well.")
 
 
+@main.command()
+@settings_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+def doctor(settings_path: Path | None, data: Path | None, as_json: bool) -> None:
+    """Whether bus, live store, casebook, disk, clock and model work, each with its mend.
+
+    Example:  drumtower doctor --settings drumtower.toml
+    """
+    from deploy.doctor import doctor as findings_of
+
+    findings = findings_of(load(settings_path, data))
+    if as_json:
+        click.echo(msgspec.json.encode(findings))
+    else:
+        for one in findings:
+            click.echo(f"{'ok' if one.ok else 'FAULT'}\t{one.part}\t{one.said}")
+    if not all(one.ok for one in findings):
+        sys.exit(EXIT_FAILED)
+
+
+@main.command()
+@settings_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+def privacy(settings_path: Path | None, data: Path | None, as_json: bool) -> None:
+    """What is kept, where and for how long.
+
+    Example:  drumtower privacy --settings drumtower.toml
+    """
+    from deploy.privacy_report import privacy_report
+
+    rows = privacy_report(load(settings_path, data))
+    if as_json:
+        click.echo(msgspec.json.encode(rows))
+        return
+    for row in rows:
+        click.echo(f"{row.what}\n    where  {row.where}\n    kept   {row.kept}")
+        if row.now:
+            click.echo(f"    now    {row.now}")
+
+
 @main.group()
 def topics() -> None:
     """The topics on the bus."""

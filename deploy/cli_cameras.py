@@ -115,6 +115,77 @@ def cameras_remove(camera: tuple[str, ...], settings_path: Path | None, data: Pa
     _say(remove_cameras(load(settings_path, data), camera))
 
 
+@cameras.command("probe")
+@click.argument("url")
+@click.option("--user", help="Who logs in at the camera.")
+@click.option("--password-file", help="File that holds the password.")
+@click.option("--password-env", help="Environment variable that holds it instead.")
+@click.option("--sampling-period-s", type=click.FloatRange(0.04, 3600.0), default=1.0, show_default=True)
+@click.option("--seconds", type=click.FloatRange(1.0, 300.0), default=10.0, show_default=True, help="Longest reading.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@settings_options
+def cameras_probe(
+    url: str,
+    user: str | None,
+    password_file: str | None,
+    password_env: str | None,
+    sampling_period_s: float,
+    seconds: float,
+    as_json: bool,
+    settings_path: Path | None,
+    data: Path | None,
+) -> None:
+    """What a stream is, what it costs, and what to set.
+
+    Example:  drumtower cameras probe rtsp://10.0.4.7/stream2 --user viewer --password-file gate-7.secret
+    """
+    from deploy.camera_tools import probe_url
+
+    report = probe_url(
+        load(settings_path, data),
+        url,
+        user=user,
+        password_file=password_file,
+        password_env=password_env,
+        sampling_period_s=sampling_period_s,
+        read_s=seconds,
+    )
+    if as_json:
+        click.echo(msgspec.json.encode(report))
+        return
+    for name, value in msgspec.structs.asdict(report.stream).items():
+        click.echo(f"{name}\t{'not known' if value is None else value}")
+    click.echo(f"cost_share\t{'not known' if report.cost_share is None else report.cost_share}")
+    for line in report.advice or ("Nothing to set.",):
+        click.echo(line)
+
+
+@cameras.command("calibrate")
+@click.argument("camera")
+@click.argument("points", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--dry-run", is_flag=True, help="Say how good it is, and store nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@settings_options
+def cameras_calibrate(
+    camera: str, points: Path, dry_run: bool, as_json: bool, settings_path: Path | None, data: Path | None
+) -> None:
+    """Calibrate a camera from pairs of points in picture and map; the error is that of each point when it is left out.
+
+    Example:  drumtower cameras calibrate gate-7 gate-7.points.csv
+    """
+    from deploy.camera_tools import calibrate_camera
+
+    report = calibrate_camera(load(settings_path, data), camera, points, dry_run=dry_run)
+    if as_json:
+        click.echo(msgspec.json.encode(report))
+        return
+    click.echo("point\terror_m")
+    for point in report.points:
+        click.echo(f"{point.point}\t{'no place' if point.error_m is None else format(point.error_m, '.2f')}")
+    click.echo(f"all\t{report.error_m:.2f}")
+    click.echo("Stored." if report.stored else "Nothing stored.", err=True)
+
+
 def take_files(
     settings_path: Path | None,
     data: Path | None,

@@ -6,7 +6,15 @@ and it fills again. In process for one machine, Redis for many.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class FramesKept(NamedTuple):
+    """The pictures that are there now."""
+
+    frames: int
+    size_bytes: int
+    longest_s: float  # of the time that they still have
 
 
 class LiveStore(Protocol):
@@ -17,6 +25,9 @@ class LiveStore(Protocol):
 
     def frame(self, reference: str) -> bytes | None:
         """The picture, or None when its time is over."""
+
+    def frames_kept(self) -> FramesKept:
+        """How many pictures there are, and for how long yet; for reports, not for every second."""
 
     def put_states(self, kind: str, states: Mapping[str, bytes], lifetime_s: float) -> None:
         """Set the present state (JSON) of things of one kind (`camera`, `zone`), by id; gone after `lifetime_s`."""

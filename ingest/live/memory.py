@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from ingest.clock import NS_PER_S, Clock
+from ingest.live.contract import FramesKept
 
 
 class MemoryLiveStore:
@@ -41,6 +42,13 @@ class MemoryLiveStore:
         with self._lock:
             expires_ns, jpeg = self._frames.get(reference, (0, b""))
         return jpeg if expires_ns > self._clock.monotonic_ns() else None
+
+    def frames_kept(self) -> FramesKept:
+        now_ns = self._clock.monotonic_ns()
+        with self._lock:
+            alive = [(expires_ns, len(jpeg)) for expires_ns, jpeg in self._frames.values() if expires_ns > now_ns]
+        longest_ns = max((expires_ns - now_ns for expires_ns, _ in alive), default=0)
+        return FramesKept(len(alive), sum(size for _, size in alive), longest_ns / NS_PER_S)
 
     def put_states(self, kind: str, states: Mapping[str, bytes], lifetime_s: float) -> None:
         expires_ns = self._clock.monotonic_ns() + int(lifetime_s * NS_PER_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -10,9 +11,11 @@ import redis
 
 from ingest.clock import NS_PER_S, Clock
 from ingest.errors import SettingsError, StoreRetryable
+from ingest.live.contract import FramesKept
 
 PREFIX = "dt"
 TIMEOUT_S = 2.0
+_GONE = -2  # what Redis answers for the lifetime of a key that is not there
 Answer = TypeVar("Answer")
 
 
@@ -34,6 +37,21 @@ class RedisLiveStore:
 
     def frame(self, reference: str) -> bytes | None:
         return cast("bytes | None", self._call(lambda: self._client.get(f"{PREFIX}:frame:{reference}")))
+
+    def frames_kept(self) -> FramesKept:
+        def look() -> FramesKept:
+            keys = list(self._client.scan_iter(f"{PREFIX}:frame:*", count=1_000))
+            with self._client.pipeline(transaction=False) as pipe:
+                for key in keys:
+                    pipe.pttl(key)
+                    pipe.strlen(key)
+                told = cast("list[int]", pipe.execute())
+            alive = [(ms, size) for ms, size in zip(told[::2], told[1::2], strict=True) if ms != _GONE]
+            # A picture without an end would be one that no rule takes away.
+            longest_s = max((math.inf if ms < 0 else ms / 1_000 for ms, _ in alive), default=0.0)
+            return FramesKept(len(alive), sum(size for _, size in alive), longest_s)
+
+        return self._call(look)
 
     def put_states(self, kind: str, states: Mapping[str, bytes], lifetime_s: float) -> None:
         if not states:

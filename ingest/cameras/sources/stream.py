@@ -88,7 +88,7 @@ class VideoStream:
         for packet in self._demuxed():
             arrived_ns = self._clock.now_ns()
             at_s = (self._clock.monotonic_ns() - started_ns) / NS_PER_S
-            yield StreamPacket(packet, at_s, arrived_ns, _ntp_ns(packet))
+            yield StreamPacket(packet, at_s, arrived_ns, ntp_ns(packet))
         raise source_error(self.camera, "closed", "the end of the stream", "a stream without end")
 
     def file_packets(self, base_s: float, zero: Zero, ended: threading.Event) -> Iterator[StreamPacket]:
@@ -155,11 +155,15 @@ def open_file(camera: Camera, settings: IngestSettings, clock: Clock) -> VideoSt
     Raises:
         SourceError: `not_found`, or `no_video` where it is no video.
     """
+    container = open_container(camera, file_address(camera), _FILE, settings.open_s_max, settings.read_s_max)
+    return VideoStream(camera, container, clock)
+
+
+def file_address(camera: Camera) -> str:
+    """What the library opens for a recording."""
     parts = urlsplit(camera.url)
     path = unquote(parts.path) if parts.scheme == "file" else camera.url
-    address = f"file:{path}"
-    container = open_container(camera, address, _FILE, settings.open_s_max, settings.read_s_max)
-    return VideoStream(camera, container, clock)
+    return f"file:{path}"
 
 
 def open_container(
@@ -177,7 +181,7 @@ def open_container(
         raise opening_error(camera, error, timed_out) from None
 
 
-def _ntp_ns(packet: VideoPacket) -> int | None:
+def ntp_ns(packet: VideoPacket) -> int | None:
     """The camera's wall clock for a packet, UTC ns; known after its first sender report."""
     if not packet.has_sidedata("prft"):
         return None

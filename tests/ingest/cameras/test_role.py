@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import redis
 import structlog
 from msgspec.structs import replace
 from structlog.testing import capture_logs
@@ -27,6 +28,7 @@ from ingest.cameras.state import CameraState
 from ingest.clock import NS_PER_S, SystemClock, utc
 from ingest.errors import BusFenced, BusRetryable, StoreRetryable
 from ingest.live.memory import MemoryLiveStore
+from ingest.live.redis import open_redis
 from ingest.registry.district import Camera, district_of
 from ingest.registry.files import registry_drafts
 from ingest.schema.codec import decode_tick
@@ -323,6 +325,34 @@ def test_a_lost_live_store_is_told_once_and_costs_no_tick(
     with running(place.role()):
         until(lambda: place.frames_of(1) >= 3 and place.tally.counts["dropped live_store"] >= 3, "frames all the same")
     assert place.log.events().count("live.not_shown") == 1
+
+
+def test_a_full_redis_costs_frames_that_are_counted_and_nothing_else(
+    bus: EmbeddedBus, recording: str, redis_url: str
+) -> None:
+    client = redis.Redis.from_url(redis_url)
+    place = Place(bus, replace(QUICK, frames=True, states_period_s=0.1))
+    place.live = open_redis(redis_url, place.clock)  # type: ignore[assignment]
+    place.register(camera(1, "file", recording))
+    try:
+        with running(place.role()):
+            until(lambda: len(place.records(FRAMES, 0)) >= 2, "references")
+            client.config_set("maxmemory", 1)
+            until(lambda: place.tally.counts["dropped live_store"] >= 3, "frames that are shed")
+            shed, ticks, references = place.tally.counts["dropped live_store"], len(place.ticks(0)), place.frames_of(1)
+            until(
+                lambda: place.frames_of(1) >= references + 3 and len(place.ticks(0)) > ticks,
+                "what was seen all the same",
+            )
+            assert place.tally.counts["dropped live_store"] >= shed
+            told = len(place.log.lines)
+            client.config_set("maxmemory", 0)
+            before = len(place.records(FRAMES, 0))
+            until(lambda: len(place.records(FRAMES, 0)) > before, "references again")
+        assert told <= 6 and place.log.events().count("live.not_shown") <= 1
+    finally:
+        client.config_set("maxmemory", 0)
+        place.live.close()
 
 
 def test_no_password_reaches_the_bus_the_store_or_the_log(

@@ -40,6 +40,28 @@ def test_a_frame_that_is_not_there_is_none(store: LiveStore, name: str) -> None:
     assert store.frame(f"{name}/none") is None
 
 
+def test_every_picture_that_is_kept_has_an_end(store: LiveStore, name: str) -> None:
+    before = store.frames_kept()
+    store.put_frame(f"{name}/1", bytes(100), lifetime_s=2.0)
+    store.put_frame(f"{name}/2", bytes(50), lifetime_s=0.1)
+    kept = store.frames_kept()
+    assert kept.frames - before.frames == 2 and kept.size_bytes - before.size_bytes == 150
+    assert 0.0 < kept.longest_s <= 60.0
+    until(lambda: store.frame(f"{name}/1") is None and store.frame(f"{name}/2") is None, "both are gone")
+    assert store.frames_kept().frames <= before.frames
+
+
+def test_no_key_of_ours_in_redis_is_without_a_lifetime(redis_url: str) -> None:
+    import redis
+
+    client, store = redis.Redis.from_url(redis_url), open_redis(redis_url, SystemClock())
+    store.put_frame("lifetime/1", b"jpeg", lifetime_s=5)
+    store.put_states("lifetime", {"a": b"1"}, lifetime_s=5)
+    keys = list(client.scan_iter("dt:*"))
+    assert keys and all(client.pttl(key) != -1 for key in keys)
+    store.close()
+
+
 def test_states_come_back_by_kind_and_id(store: LiveStore, name: str) -> None:
     store.put_states(name, {"a": b"1", "b": b"2"}, lifetime_s=60)
     store.put_states(name, {"b": b"3"}, lifetime_s=60)

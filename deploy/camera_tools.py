@@ -1,0 +1,105 @@
+"""`drumtower cameras probe` and `calibrate`: what a stream is, and how good a calibration is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import numpy as np
+
+from deploy.parts import open_registry_bus
+from deploy.settings import Settings
+from detectors.geometry.calibration import calibrate, leave_one_out_m
+from detectors.geometry.plane import site_plane
+from ingest.cameras.probe import Probe, advice, cost_share, probe
+from ingest.clock import SystemClock
+from ingest.errors import SettingsError, scrub
+from ingest.registry.cameras import read_points
+from ingest.registry.change import change_registry, known_camera
+from ingest.registry.district import Camera, District, district_of
+
+
+class ProbeReport(msgspec.Struct, frozen=True):
+    stream: Probe
+    cost_share: float | None  # of one core, for decoding
+    advice: tuple[str, ...]
+
+
+class PointError(msgspec.Struct, frozen=True):
+    point: int  # counted from 1
+    error_m: float | None  # None: the other points fix no place for it
+
+
+class CalibrationReport(msgspec.Struct, frozen=True):
+    camera: str
+    error_m: float  # root mean square
+    points: tuple[PointError, ...]
+    stored: bool
+
+
+def probe_url(
+    settings: Settings,
+    url: str,
+    *,
+    user: str | None = None,
+    password_file: str | None = None,
+    password_env: str | None = None,
+    sampling_period_s: float = 1.0,
+    read_s: float = 10.0,
+) -> ProbeReport:
+    """
+    Raises:
+        SettingsError: credentials in the URL, which all users of the machine can see in the list of processes.
+        SourceError: the stream cannot be read, with its cause.
+    """
+    parts = urlsplit(url)
+    if "@" in parts.netloc or scrub(url) != url:
+        raise SettingsError(
+            "URL",
+            expected="no credentials",
+            got="credentials in it, which every user of this machine can see now",
+            mend="Use --user and --password-file, and change the password.",
+        )
+    camera = Camera(
+        id="probe", number=0, name="probe", site="probe", partition=0, lon=0.0, lat=0.0,
+        source="rtsp" if parts.scheme in ("rtsp", "rtsps") else "file", url=url, user=user,
+        password_file=password_file, password_env=password_env, sampling_period_s=sampling_period_s,
+    )  # fmt: skip
+    found = probe(camera, settings.ingest, SystemClock(), read_s)
+    cost = cost_share(found, sampling_period_s)
+    said = tuple(advice(found, settings.ingest, sampling_period_s, camera.source == "rtsp"))
+    return ProbeReport(found, None if cost is None else round(cost, 5), said)
+
+
+def calibrate_camera(
+    settings: Settings, camera_id: str, points_file: Path, *, dry_run: bool = False
+) -> CalibrationReport:
+    """
+    Fit, judge and store the calibration of a camera.
+
+    Raises:
+        SettingsError: no such camera, or points that cannot be trusted, with the worst of them.
+        StoreConflict: someone else changed the registry meanwhile.
+    """
+    points = read_points(points_file)
+    reports: list[CalibrationReport] = []
+
+    def decide(previous: District, _: int) -> tuple[District, list[str]]:
+        camera = known_camera(previous, camera_id)
+        plane = site_plane(previous, camera.site)
+        calibration = calibrate(camera_id, points, plane, SystemClock().now_ns())
+        image = np.array([(point.image_x, point.image_y) for point in points])
+        ground = plane.to_metres(np.array([(point.lon, point.lat) for point in points]))
+        each = tuple(
+            PointError(n, round(float(error_m), 3) if np.isfinite(error_m) else None)
+            for n, error_m in enumerate(leave_one_out_m(image, ground), start=1)
+        )
+        reports.append(CalibrationReport(camera_id, round(calibration.error_m, 3), each, not dry_run))
+        changed = msgspec.structs.replace(camera, calibration=calibration)
+        others = (other for other in previous.cameras if other.id != camera_id)
+        return district_of((*others, changed), previous.zones), [f"camera {camera_id}: changed calibration"]
+
+    with open_registry_bus(settings) as bus:
+        change_registry(bus, decide, dry_run=dry_run)
+    return reports[-1]

@@ -1,0 +1,99 @@
+"""`drumtower privacy`: what is kept, where and for how long; from the settings and from what is there now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from deploy.parts import STAGES, open_bus, open_live
+from deploy.settings import Settings
+from detectors.vision.models import chosen_model
+from ingest.bus.contract import Bus
+from ingest.bus.topics import ALERTS, CAMERAS, DEAD, FINDINGS, FRAMES, OBSERVATIONS, ZONES, topic_specs
+from ingest.clock import NS_PER_S, Clock, SystemClock
+from ingest.errors import DrumtowerError
+
+_WHAT = {
+    CAMERAS: "the registry of cameras; passwords are named, not held",
+    ZONES: "the registry of zones",
+    OBSERVATIONS: "counts, boxes and grids of frames; no picture, and track numbers of one camera only",
+    FRAMES: "references of pictures, no picture",
+    FINDINGS: "what is the matter with a place",
+    ALERTS: "what people were told",
+    DEAD: "records that could not be read",
+}
+
+
+class Kept(msgspec.Struct, frozen=True):
+    what: str
+    where: str
+    kept: str  # how long, as the settings say
+    now: str  # what is there
+
+
+def privacy_report(settings: Settings) -> list[Kept]:
+    """What is kept; a store that does not answer says so in its own row."""
+    clock = SystemClock()
+    rows = [_pictures(settings, clock)]
+    where = "the file bus.sqlite" if settings.bus.kind == "embedded" else "Kafka"
+    try:
+        bus = open_bus(settings)
+        try:
+            rows += _topics(settings, bus, clock, where)
+        finally:
+            bus.close()
+    except DrumtowerError as error:
+        rows.append(Kept("observations, findings, alerts", where, "not known", f"no answer: {error}"))
+    book = "PostgreSQL" if settings.casebook.url.startswith("postgresql") else "the file casebook.sqlite"
+    kept = "until an operator prunes it; never by itself"
+    rows.append(Kept("incidents, their history and alerts; no picture, nobody's identity", book, kept, ""))
+    rows.append(Kept("the audit: who read or changed what, by desk or address", book, "for ever", ""))
+    rows.append(
+        Kept("the log: states of cameras and roles; no picture, no password", "standard error", "its reader's", "")
+    )
+    return rows
+
+
+def _pictures(settings: Settings, clock: Clock) -> Kept:
+    where = "the memory of the process" if settings.live.kind == "memory" else "the memory of Redis"
+    what = "pictures as the cameras send them, for the person detector; none is written to disk by us"
+    if not settings.ingest.frames and chosen_model(Path(settings.data) / "models", settings.perceive.model) is None:
+        return Kept(what, where, "not at all: there is no model, and ingest.frames is off", _now(settings, clock))
+    return Kept(what, where, f"{settings.ingest.frame_lifetime_s:g} s", _now(settings, clock))
+
+
+def _now(settings: Settings, clock: Clock) -> str:
+    if settings.live.kind == "memory":
+        return "only the process itself can see them"
+    try:
+        live = open_live(settings, clock)
+        try:
+            kept = live.frames_kept()
+        finally:
+            live.close()
+    except DrumtowerError as error:
+        return f"no answer: {error}"
+    return f"{kept.frames} pictures, {kept.size_bytes} bytes, the last gone in {kept.longest_s:.1f} s"
+
+
+def _topics(settings: Settings, bus: Bus, clock: Clock, where: str) -> list[Kept]:
+    rows = []
+    for spec in topic_specs(settings.bus.partitions, STAGES):
+        kept = "the last of each" if spec.retention_s is None else _spelt(spec.retention_s)
+        what = _WHAT.get(spec.name, "the state of a stage: counts and times of zones and cameras")
+        oldest_ns = [
+            record.appended_at_ns
+            for partition in range(bus.partition_counts().get(spec.name, 0))
+            for record in bus.read(spec.name, partition, 0, 1)
+        ]
+        now = f"the oldest is {_spelt((clock.now_ns() - min(oldest_ns)) / NS_PER_S)} old" if oldest_ns else "nothing"
+        rows.append(Kept(what, f"{where}, topic {spec.name}", kept, now))
+    return rows
+
+
+def _spelt(seconds: float) -> str:
+    for size_s, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size_s:
+            return f"{seconds / size_s:.3g} {unit}"
+    return f"{max(seconds, 0.0):.0f} s"
