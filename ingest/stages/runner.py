@@ -25,6 +25,8 @@ from ingest.stages.checkpoint import Snapshot, last_snapshot, snapshot_draft
 from ingest.stages.stage import Input, Output, Read, Stage, State
 from ingest.stages.watermark import NEVER_NS, combined_ns
 
+# A commit costs as much as several ticks, here and at the broker: what comes within this time shares one.
+COMMITS_APART_NS = 50_000_000
 LIVE_PERIOD_NS = NS_PER_S
 LIVE_LIFETIME_S = 15.0
 IDLE_NS = 10 * NS_PER_S
@@ -109,8 +111,11 @@ class Runner(Generic[State, Input, Output]):
         """
         try:
             while not stop.is_set():
+                begun_ns = self._clock.monotonic_ns()
                 try:
-                    self.run_once()
+                    if self.run_once():
+                        took_ns = self._clock.monotonic_ns() - begun_ns
+                        stop.wait(max(0, COMMITS_APART_NS - took_ns) / NS_PER_S)
                 except BusRetryable as error:
                     self._log.warning("bus.retried", stage=self.stage.name, reason=str(error))
                     self._reload()
