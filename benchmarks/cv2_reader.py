@@ -21,7 +21,7 @@ from ingest.cameras.signals import HEIGHT, WIDTH, SignalReader, SignalSettings
 
 _OPTIONS = "rtsp_transport;tcp|fpsprobesize;0"
 _CAPTURE = [
-    cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 10_000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 10_000, cv2.CAP_PROP_N_THREADS, 1,
+    cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 30_000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 30_000, cv2.CAP_PROP_N_THREADS, 1,
 ]  # fmt: skip
 
 
@@ -65,9 +65,12 @@ def _read_all(urls: list[str], period_s: float, sampled: list[int]) -> None:
 
 
 def _read(row: int, url: str, period_s: float, sampled: list[int]) -> None:
-    capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, _CAPTURE)
     signals, due_s = SignalReader(SignalSettings()), time.monotonic()
-    while capture.grab():
+    capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, _CAPTURE)
+    while True:
+        if not capture.grab():
+            capture.open(url, cv2.CAP_FFMPEG, _CAPTURE)
+            continue
         now_s = time.monotonic()
         if now_s < due_s:
             continue

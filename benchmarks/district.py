@@ -133,12 +133,14 @@ def measured(size: Size, cameras: int = CAMERAS, partitions: int = PARTITIONS) -
         ours.end()
         talk("one JSON message a frame")
         batched.begin(size.json.begins_hz)
+        batched.settle(size.json.settle_s)
         figures |= batched.greatest(size.json, "json_")
         batched.end()
         figures["ratio_to_per_frame_json"] = figures["frames_per_s_max"] / figures["json_frames_per_s_max"]
         if size.unbatched is not None:
             talk("one JSON message a frame, and a step for each")
             unbatched.begin(size.unbatched.begins_hz)
+            unbatched.settle(size.unbatched.settle_s)
             figures |= unbatched.greatest(size.unbatched, "unbatched_json_")
             figures["ratio_to_unbatched_json"] = (
                 figures["frames_per_s_max"] / figures["unbatched_json_frames_per_s_max"]
@@ -158,7 +160,7 @@ def _district(design: Design, bus: Bus, load: Load, size: Size) -> Figures:
     """The district at its own rate."""
     with _read_findings(bus) as seen:
         design.begin(RATE_HZ)
-        design.window(size.settle_s)
+        design.settle(size.settle_s)
         talk(f"settled: lag {design.lag_s():.2f} s; now frames of {size.district_s:.0f} s count")
         from_ns = time.time_ns()
         window = design.window(size.district_s)
@@ -167,6 +169,8 @@ def _district(design: Design, bus: Bus, load: Load, size: Size) -> Figures:
         while not wanted.keys() <= seen.keys() and time.monotonic() < give_up_s:
             time.sleep(0.05)
     latency_ns = [seen[which] - at_ns for which, at_ns in wanted.items() if which in seen]
+    if not latency_ns:
+        raise DistrictFailed(f"findings: expected {len(wanted)} in time, got none; is the machine overloaded?")
     latency = percentiles_ms("finding", latency_ns)
     growth, p99_ms = window.lag_growth, latency["finding_p99_ms"]
     talk(f"{window.frames_per_s:,.0f} frames/s; lag growth {growth:.4f} s/s; p99 {p99_ms:.0f} ms")

@@ -39,6 +39,7 @@ class Search:
     halvings: int
     settle_s: float
     step_s: float
+    steps_max: int = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class Window:
     def holds(self) -> bool:
         half = len(self.lag_s) // 2
         grown_s = self.lag_s[half:].mean() - self.lag_s[:half].mean()
-        return bool(grown_s <= LAG_GROWN_S and self.lag_s[half:].mean() <= LAG_S_MAX)
+        return bool(self.frames_per_s > 0 and grown_s <= LAG_GROWN_S and self.lag_s[half:].mean() <= LAG_S_MAX)
 
 
 class Design:
@@ -134,11 +135,20 @@ class Design:
             cpu_cores={name: (now - cpu_ns[name]) / NS_PER_S / took_s for name, now in self._cpu_ns().items()},
         )
 
+    def settle(self, seconds: float) -> None:
+        """So long, and on until what a cold broker held up is done, or until it is clear that it will not be."""
+        self.window(seconds)
+        give_up_s = time.monotonic() + _DRAIN_S_MAX
+        while self.lag_s() > LAG_S_MAX / 2 and time.monotonic() < give_up_s:
+            self.check()
+            time.sleep(_LOOK_S)
+
     def greatest(self, search: Search, cpu_of: str) -> Figures:
         """The greatest load that holds, and what each part then costs; names begin with `cpu_of`."""
         held: tuple[float, Window] | None = None
-        fails_hz, rate_hz, halvings = np.inf, search.begins_hz, 0
-        while halvings <= search.halvings:
+        fails_hz, rate_hz, halvings, steps = np.inf, search.begins_hz, 0, 0
+        while halvings <= search.halvings and steps < search.steps_max:
+            steps += 1
             window = self._step(rate_hz, search)
             said = f"{window.frames_per_s:,.0f} frames/s done, lag {window.lag_s[0]:.2f} to {window.lag_s[-1]:.2f} s"
             talk(f"{rate_hz:6.2f} frames/s a camera: {'holds' if window.holds else 'does not hold'}; {said}")
