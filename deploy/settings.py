@@ -16,7 +16,7 @@ from correlator.incidents.settings import CorrelateSettings
 from detectors.settings import DetectSettings, PerceiveSettings
 from ingest.bus.kafka_settings import KafkaSettings
 from ingest.cameras.settings import IngestSettings
-from ingest.errors import SettingsError
+from ingest.errors import SettingsError, guard
 from ingest.settings import converted
 
 
@@ -90,6 +90,13 @@ def read_secret(file: str | None, env: str | None = None) -> str | None:
     Raises:
         SettingsError: the file or the variable is not there.
     """
+    secret = _read_secret(file, env)
+    if secret is not None:
+        guard(secret)
+    return secret
+
+
+def _read_secret(file: str | None, env: str | None) -> str | None:
     if file is not None:
         try:
             return Path(file).read_text("utf-8").removesuffix("\n")

@@ -18,13 +18,44 @@ Every message names the thing, what was expected, what came, and the mend.
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
+_GUARDED_MIN = 6  # characters; a shorter secret is a part of too many words
 _CREDENTIALS = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s'\"]*@")
 
 
+class _Guarded:
+    """Secrets that this process has read, as one pattern."""
+
+    def __init__(self) -> None:
+        self._forms: frozenset[str] = frozenset()
+        self.pattern: re.Pattern[str] | None = None
+
+    def add(self, secret: str) -> None:
+        forms = {secret, quote(secret, safe=""), quote(secret)}
+        if len(secret) < _GUARDED_MIN or forms <= self._forms:
+            return
+        self._forms |= forms
+        # The longest first: one secret may begin as another does.
+        longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
+        self.pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+
+_guarded = _Guarded()
+
+
+def guard(secret: str) -> None:
+    """From now on `scrub` takes this secret out of every text of this process, whatever stands around it."""
+    _guarded.add(secret)
+
+
 def scrub(text: str) -> str:
-    """`text` with the credentials of every URL in it replaced by `***`; works for passwords that hold `@` too."""
-    return _CREDENTIALS.sub(r"\g<scheme>***@", text)
+    """
+    `text` with the credentials of every URL, and every secret that was read, replaced by `***`; works for passwords
+    that hold `@` too. The one scrubber: logs, errors, dead letters and answers go through it.
+    """
+    text = _CREDENTIALS.sub(r"\g<scheme>***@", text)
+    return text if _guarded.pattern is None else _guarded.pattern.sub("***", text)
 
 
 class DrumtowerError(Exception):

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from ingest.errors import SettingsError
+from ingest.errors import SettingsError, guard
 
 
 class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,16 +53,19 @@ def read_password(thing: str, file: str | None, variable: str | None) -> str | N
     """
     if file is not None:
         try:
-            return Path(file).read_text().rstrip("\n")
+            secret = Path(file).read_text().rstrip("\n")
         except (OSError, UnicodeDecodeError) as error:
             got = getattr(error, "strerror", None) or "bytes that are no text"
             mend = "Mend the path, or the rights of the file."
             raise SettingsError(
                 f"{thing}_file: {file}", expected="a file with the password", got=got, mend=mend
             ) from error
+        guard(secret)
+        return secret
     if variable is not None:
         if variable not in os.environ:
             mend = "Set it in the service's environment."
             raise SettingsError(f"{thing}_env: {variable}", expected="an environment variable", got="none", mend=mend)
+        guard(os.environ[variable])
         return os.environ[variable]
     return None

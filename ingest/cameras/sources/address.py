@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from ingest.errors import SourceError
+from ingest.errors import SourceError, guard
 from ingest.registry.district import Camera
 
 SECRET_BYTES_MAX = 4_096
@@ -26,6 +26,13 @@ def password_of(camera: Camera, command: Sequence[str] = ()) -> str | None:
     Raises:
         SourceError: `auth_failed`, the secret cannot be read.
     """
+    secret = _read(camera, command)
+    if secret is not None:
+        guard(secret)
+    return secret
+
+
+def _read(camera: Camera, command: Sequence[str]) -> str | None:
     if camera.password_key is not None:
         return _told(camera, command, camera.password_key)
     if camera.password_file is not None:
