@@ -70,7 +70,10 @@ def detect_ticks(settings: KafkaSettings, stage: CountedStage, board: Board) -> 
     """Until the board says stop."""
     bus, stop = open_kafka(settings), threading.Event()
     metrics, log = _BoardMetrics(stage, board), structlog.get_logger()
-    runner = Runner(bus, stage, member="bench", clock=SystemClock(), metrics=metrics, log=log)
+    apart_s = stage.settings.snapshots_apart_s
+    runner = Runner(
+        bus, stage, member="bench", clock=SystemClock(), metrics=metrics, log=log, snapshots_apart_s=apart_s
+    )
 
     def look() -> None:
         board[Slot.READY] = len(runner.states)

@@ -133,7 +133,17 @@ class _Run:
         parts, clock = self.parts, self.clock
         parts.bus.create_topics(topic_specs(PARTITIONS, ("detect", "perceive")))
         log, metrics = structlog.get_logger(), Metrics(CollectorRegistry())
-        runner = Runner(parts.bus, _stage(), member="slice", clock=clock, metrics=metrics, log=log, live=parts.live)
+        apart_s = _stage().settings.snapshots_apart_s
+        runner = Runner(
+            parts.bus,
+            _stage(),
+            member="slice",
+            clock=clock,
+            metrics=metrics,
+            log=log,
+            live=parts.live,
+            snapshots_apart_s=apart_s,
+        )
 
         def correlate(stop: threading.Event) -> None:
             casebook = parts.open_casebook()

@@ -60,7 +60,7 @@ def _detect(parts: Parts) -> Run:
             if not district.cameras:
                 log.warning("district.empty", mend="drumtower cameras import cameras.csv")
             watch = _RegistryWatch(parts, district.version, stop)
-            _runner(parts, stage, log).run(watch.ended, watch.look)
+            _runner(parts, stage, log, stage.settings.snapshots_apart_s).run(watch.ended, watch.look)
 
     return run
 
@@ -129,9 +129,16 @@ def _serve(parts: Parts) -> Run:
     return run
 
 
-def _runner(parts: Parts, stage: Any, log: Any) -> Runner[Any, Any, Any]:
+def _runner(parts: Parts, stage: Any, log: Any, snapshots_apart_s: float = 0.0) -> Runner[Any, Any, Any]:
     return Runner(
-        parts.bus, stage, member=parts.member, clock=parts.clock, metrics=parts.metrics, log=log, live=parts.live
+        parts.bus,
+        stage,
+        member=parts.member,
+        clock=parts.clock,
+        metrics=parts.metrics,
+        log=log,
+        live=parts.live,
+        snapshots_apart_s=snapshots_apart_s,
     )
 
 

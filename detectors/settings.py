@@ -13,6 +13,8 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     lateness_ms: Annotated[int, msgspec.Meta(ge=0)] = 2_000  # rows so far behind the newest tick are dropped
     update_s: Annotated[float, msgspec.Meta(gt=0.0)] = 10.0  # how often a condition that lasts is told again
     silent_s: Annotated[float, msgspec.Meta(gt=0.0)] = 60.0  # a condition of which its detector says nothing ends so
+    # least time between two snapshots of a partition; who takes over after a crash steps so much again, in silence
+    snapshots_apart_s: Annotated[float, msgspec.Meta(ge=0.0, le=60.0)] = 2.0
     occupancy: OccupancySettings = OccupancySettings()
     off: tuple[str, ...] = ()  # detectors that are installed and shall not run
     detectors: dict[str, dict[str, Any]] = {}  # settings of each detector, by its name

@@ -7,13 +7,16 @@ The one runner. It drives a stage over any bus so that each record has its effec
 
 A crash anywhere leaves all or nothing. What cannot be read or stepped goes to the dead-letter topic in the same
 transaction, and the line goes on.
+
+A snapshot may be older than the group's offset, where one with each commit would cost too much: what lies between the
+two has had its effect already, and is stepped again in silence. That gives the same state, since a step is pure.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol
 
 from ingest.bus.contract import Bus, Consumer, Draft, Producer, Record, TopicPartition
@@ -30,6 +33,7 @@ COMMITS_APART_NS = 50_000_000
 LIVE_PERIOD_NS = NS_PER_S
 LIVE_LIFETIME_S = 15.0
 IDLE_NS = 10 * NS_PER_S
+_SAVES_SPREAD = 16
 REBUILDS_MAX = 3  # a replacement that its predecessor's last send took down rebuilds; a real zombie gives up
 REBUILD_WINDOW_NS = 60 * NS_PER_S
 
@@ -63,11 +67,15 @@ class _Line(Generic[State]):
     state: State
     next_offset: int
     heard_ns: int  # monotonic, when its last record was taken
+    told_offset: int  # what stands before it has had its effect already
+    saved_offset: int | None  # of the last snapshot; None where there is none
+    saved_ns: int  # monotonic, when that was written
 
 
 @dataclass(slots=True)
 class _Stepped(Generic[State]):
     line: _Line[State]
+    is_silent: bool  # all of it has had its effect already
     drafts: list[Draft] = field(default_factory=list)
     outputs: int = 0
     dead: int = 0
@@ -78,6 +86,8 @@ class Runner(Generic[State, Input, Output]):
     Args:
         member: stable name of this worker in the stage's group, and its transactional id.
         live: where `Stage.live` is shown, about once a second; None shows nothing.
+        snapshots_apart_s: least time between two snapshots of a partition; 0 makes one with each commit, as a stage
+            needs whose steps are not the same when they are taken again.
     """
 
     def __init__(
@@ -91,10 +101,11 @@ class Runner(Generic[State, Input, Output]):
         log: StageLog,
         live: LiveStore | None = None,
         records_max: int = 500,
+        snapshots_apart_s: float = 0.0,
     ) -> None:
         self._bus, self.stage, self._member = bus, stage, member
         self._clock, self._metrics, self._log, self._live = clock, metrics, log, live
-        self._records_max = records_max
+        self._records_max, self._snapshots_apart_ns = records_max, int(snapshots_apart_s * NS_PER_S)
         self._lines: dict[int, _Line[State]] = {}
         self._fresh: set[int] = set()
         self._live_shown_ns = clock.monotonic_ns() - LIVE_PERIOD_NS
@@ -124,6 +135,7 @@ class Runner(Generic[State, Input, Output]):
                     self._rebuild(error)
                 if idle is not None:
                     idle()
+            self._save_rest()
         finally:
             self.close()
 
@@ -185,43 +197,60 @@ class Runner(Generic[State, Input, Output]):
         stage, at = self.stage, TopicPartition(self.stage.reads, partition)
         try:
             snapshot = last_snapshot(self._bus, stage.name, partition)
-            if snapshot is not None:
-                line = _Line(stage.restore(partition, snapshot.state), snapshot.next_offset, self._clock.monotonic_ns())
-                consumer.seek(at, line.next_offset)
-                self._lines[partition] = line
-                return
+            state = None if snapshot is None else stage.restore(partition, snapshot.state)
         except RecordError as error:
             # In doubt, tell twice: a line without its memory may repeat a finding, a line that stands still loses all.
             self._log.error("snapshot.refused", stage=stage.name, partition=partition, reason=str(error))
-        offset = consumer.committed(at) or 0
-        self._lines[partition] = _Line(stage.initial(partition), offset, self._clock.monotonic_ns())
-        consumer.seek(at, self._lines[partition].next_offset)
+            snapshot = state = None
+        told_offset, now_ns = consumer.committed(at) or 0, self._clock.monotonic_ns()
+        if snapshot is None or state is None:
+            line = _Line(stage.initial(partition), told_offset, now_ns, told_offset, None, now_ns)
+        else:
+            # Not all at once: the snapshots of many lines would hold up a commit.
+            saved_ns = now_ns - self._snapshots_apart_ns * (partition % _SAVES_SPREAD) // _SAVES_SPREAD
+            offset = snapshot.next_offset
+            line = _Line(state, offset, now_ns, max(told_offset, offset), offset, saved_ns)
+        self._lines[partition] = line
+        consumer.seek(at, line.next_offset)
 
     def _carry(self, consumer: Consumer, producer: Producer, batches: Mapping[int, list[Record]]) -> None:
         started_ns = self._clock.monotonic_ns()
         stepped = {partition: self._step(partition, records) for partition, records in batches.items()}  # 1, 2
-        snapshots = [
-            snapshot_draft(
-                Snapshot(self.stage.name, self.stage.version, done.line.next_offset, self.stage.save(done.line.state)),
-                partition,
-            )
-            for partition, done in stepped.items()
-        ]
+        # A line that still catches up with what was told has nothing to tell, and must not move the offset back.
+        telling = {partition: done for partition, done in stepped.items() if not done.is_silent}
+        due = {
+            partition: done.line
+            for partition, done in telling.items()
+            if done.line.saved_offset is None or started_ns - done.line.saved_ns >= self._snapshots_apart_ns
+        }
+        snapshots = [self._snapshot(partition, line, started_ns) for partition, line in due.items()]
         stepped_ns = self._clock.monotonic_ns()
+        if telling:
+            drafts = [draft for done in telling.values() for draft in done.drafts]
+            positions = {partition: done.line.next_offset for partition, done in telling.items()}
+            self._commit(consumer, producer, [*drafts, *snapshots], positions)
+        for partition, done in stepped.items():
+            if partition in self._lines:
+                self._count_dropped(self._lines[partition].state, done.line.state)
+                self._lines[partition] = done.line  # 7
+        self._report(consumer, batches, stepped, started_ns, stepped_ns)
+
+    def _snapshot(self, partition: int, line: _Line[State], now_ns: int) -> Draft:
+        """Of a line, which then knows of it."""
+        line.saved_offset, line.saved_ns = line.next_offset, now_ns
+        saved = self.stage.save(line.state)
+        return snapshot_draft(Snapshot(self.stage.name, self.stage.version, line.next_offset, saved), partition)
+
+    def _commit(
+        self, consumer: Consumer, producer: Producer, drafts: Sequence[Draft], positions: Mapping[int, int]
+    ) -> None:
+        """All drafts and the next offset of each partition, or nothing."""
         producer.begin()  # 3
         try:
-            for done in stepped.values():
-                for draft in done.drafts:
-                    producer.append(draft)  # 4
-            for draft in snapshots:
-                producer.append(draft)  # 5
-            producer.move_offsets(
-                consumer,
-                {
-                    TopicPartition(self.stage.reads, partition): done.line.next_offset
-                    for partition, done in stepped.items()
-                },
-            )
+            for draft in drafts:
+                producer.append(draft)  # 4, 5
+            offsets = {TopicPartition(self.stage.reads, partition): offset for partition, offset in positions.items()}
+            producer.move_offsets(consumer, offsets)
             producer.commit()  # 6
         except BusFenced:
             raise  # a fenced producer sends nothing more, not even an abort
@@ -229,16 +258,39 @@ class Runner(Generic[State, Input, Output]):
             # The outcome may be unknown. A new producer of the same id ends what is open before it starts.
             self._drop_producer()
             raise
-        for partition, done in stepped.items():
-            if partition in self._lines:
-                self._count_dropped(self._lines[partition].state, done.line.state)
-                self._lines[partition] = done.line  # 7
-        self._report(consumer, batches, stepped, started_ns, stepped_ns)
+
+    def _save_rest(self) -> None:
+        """Before a farewell: a snapshot of each line that has gone on since its last, so that none is stepped again."""
+        rest = {
+            partition: line
+            for partition, line in self._lines.items()
+            if line.saved_offset != line.next_offset and line.next_offset > line.told_offset
+        }
+        if not rest or self._consumer is None or self._producer is None:
+            return
+        now_ns = self._clock.monotonic_ns()
+        snapshots = [self._snapshot(partition, line, now_ns) for partition, line in rest.items()]
+        positions = {partition: line.next_offset for partition, line in rest.items()}
+        try:
+            self._commit(self._consumer, self._producer, snapshots, positions)
+        except BusError as error:
+            self._log.warning("snapshot.not_saved", stage=self.stage.name, reason=str(error))
 
     def _step(self, partition: int, records: Sequence[Record]) -> _Stepped[State]:
         """The line after `records`, with what is to be appended; what could not be read or stepped is a dead letter."""
         line = self._lines[partition]
-        done = _Stepped(_Line(line.state, records[-1].position.offset + 1, self._clock.monotonic_ns()))
+        after = replace(line, next_offset=records[-1].position.offset + 1, heard_ns=self._clock.monotonic_ns())
+        done = _Stepped(after, is_silent=after.next_offset <= line.told_offset)
+        told = [record for record in records if record.position.offset < line.told_offset]
+        if told:
+            self._advance(partition, done, told)
+            done.drafts, done.outputs, done.dead = [], 0, 0
+        if len(told) < len(records):
+            self._advance(partition, done, records[len(told) :])
+        return done
+
+    def _advance(self, partition: int, done: _Stepped[State], records: Sequence[Record]) -> None:
+        before = done.line.state
         reads: list[tuple[Record, Read[Input]]] = []
         for record in records:
             try:
@@ -246,15 +298,14 @@ class Runner(Generic[State, Input, Output]):
             except RecordError as error:
                 self._bury(done, record, str(error))
         try:
-            done.line.state, outputs = self.stage.step(line.state, [read for _, read in reads])
+            done.line.state, outputs = self.stage.step(before, [read for _, read in reads])
             done.drafts += [self.stage.encode(partition, output) for output in outputs]
-            done.outputs = len(outputs)
+            done.outputs += len(outputs)
         except Exception:
             # A step is pure, so it can be taken again one record at a time to find the one that cannot be stepped.
-            done.line.state = line.state
+            done.line.state = before
             for record, read in reads:
                 self._step_alone(partition, done, record, read)
-        return done
 
     def _step_alone(self, partition: int, done: _Stepped[State], record: Record, read: Read[Input]) -> None:
         try:

@@ -19,6 +19,7 @@ from ingest.clock import SystemClock
 from ingest.errors import BusFenced, BusRetryable, RecordError
 from ingest.metrics import Metrics
 from ingest.schema.ids import record_id
+from ingest.stages.checkpoint import last_snapshot
 from ingest.stages.runner import Runner
 from ingest.stages.stage import Progress, Read
 from tests.support.waiting import until
@@ -35,6 +36,7 @@ class Sum:
     """Appends the running sum of what it reads, with a computed id; `poison` cannot be read, `bomb` not stepped."""
 
     name, version, reads, writes = "sum", 1, "in", "out"
+    saves = 0
 
     def initial(self, partition: int) -> int:
         return 0
@@ -58,6 +60,7 @@ class Sum:
         return Draft(self.writes, partition, None, output)
 
     def save(self, state: int) -> bytes:
+        self.saves += 1
         return b"%d" % state
 
     def restore(self, partition: int, snapshot: bytes) -> int:
@@ -70,7 +73,12 @@ class Sum:
         return Progress()
 
 
-def runner(bus: Bus, member: str = "a") -> Runner[int, int, bytes]:
+EACH_COMMIT, SELDOM_S = 0.0, 1_000.0
+# All that holds with a snapshot for each commit holds with hardly any.
+SNAPSHOTS_APART_S = pytest.mark.parametrize("apart_s", [EACH_COMMIT, SELDOM_S])
+
+
+def runner(bus: Bus, member: str = "a", apart_s: float = EACH_COMMIT) -> Runner[int, int, bytes]:
     return Runner(
         bus,
         Sum(),
@@ -79,6 +87,7 @@ def runner(bus: Bus, member: str = "a") -> Runner[int, int, bytes]:
         metrics=Metrics(CollectorRegistry()),
         log=structlog.get_logger(),
         records_max=3,
+        snapshots_apart_s=apart_s,
     )
 
 
@@ -122,10 +131,11 @@ def uncut(tmp_path: Path, values: Sequence[bytes]) -> list[bytes | None]:
     return texts(whole)
 
 
+@SNAPSHOTS_APART_S
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(st.integers(0, 99), min_size=1, max_size=12), cuts=st.lists(st.integers(1, 4), max_size=4))
 def test_a_run_that_is_cut_anywhere_and_restored_appends_the_same_bytes(
-    values: list[int], cuts: list[int], tmp_path_factory: pytest.TempPathFactory
+    values: list[int], cuts: list[int], apart_s: float, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("cut")
     given_values = [b"%d" % value for value in values]
@@ -134,12 +144,12 @@ def test_a_run_that_is_cut_anywhere_and_restored_appends_the_same_bytes(
     feed(cut_bus, given_values)
     left = len(values)
     for cut in [*cuts, left]:
-        line = runner(cut_bus)
+        line = runner(cut_bus, apart_s=apart_s)
         goal = min(cut, left)
-        done = 0
-        while done < goal:
-            done += line.run_once(0.01)
-        left -= done
+        before = len(texts(cut_bus))
+        while len(texts(cut_bus)) < before + goal:
+            line.run_once(0.01)
+        left -= len(texts(cut_bus)) - before
         line.close()
     assert texts(cut_bus) == uncut(folder, given_values)
 
@@ -158,14 +168,15 @@ def test_what_cannot_be_read_or_stepped_is_a_dead_letter_and_the_line_goes_on(bu
     assert {"record.dead"} <= {entry["event"] for entry in logs}
 
 
+@SNAPSHOTS_APART_S
 @pytest.mark.parametrize("call", ["begin", "append", "move_offsets", "commit"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_crash_at_any_call_of_the_commit_loses_and_doubles_nothing(
-    bus: Bus, tmp_path: Path, call: str, when: str, monkeypatch: pytest.MonkeyPatch
+    bus: Bus, tmp_path: Path, call: str, when: str, apart_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = [b"%d" % value for value in range(9)]
     feed(bus, values)
-    line = runner(bus)
+    line = runner(bus, apart_s=apart_s)
     line.run_once(0.01)
     _, producer = line._open()
     real = getattr(producer, call)
@@ -182,19 +193,20 @@ def test_a_crash_at_any_call_of_the_commit_loses_and_doubles_nothing(
     with pytest.raises(Killed):
         drain(line, bus, 9)
     # The process is gone: nothing is closed, the next one has the same name.
-    again = runner(bus)
+    again = runner(bus, apart_s=apart_s)
     until(lambda: again.run_once(0.01) or len(texts(bus)) == 9, "the rest is done")
     until(lambda: not again.run_once(0.01) and len(texts(bus)) >= 9, "all are there")
     again.close()
     assert texts(bus) == uncut(tmp_path, values)
 
 
+@SNAPSHOTS_APART_S
 def test_after_a_commit_of_unknown_outcome_the_truth_is_taken_from_the_bus(
-    bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bus: Bus, tmp_path: Path, apart_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = [b"%d" % value for value in range(9)]
     feed(bus, values)
-    line = runner(bus)
+    line = runner(bus, apart_s=apart_s)
     until(lambda: line.run_once(0.01), "the first batch")
     _, producer = line._open()
     real = producer.commit
@@ -213,11 +225,12 @@ def test_after_a_commit_of_unknown_outcome_the_truth_is_taken_from_the_bus(
     assert texts(bus) == uncut(tmp_path, values)
 
 
-def test_a_zombie_appends_nothing_once_its_replacement_is_there(bus: Bus) -> None:
+@SNAPSHOTS_APART_S
+def test_a_zombie_appends_nothing_once_its_replacement_is_there(bus: Bus, apart_s: float) -> None:
     feed(bus, [b"1", b"2", b"3"])
-    zombie = runner(bus)
+    zombie = runner(bus, apart_s=apart_s)
     until(lambda: zombie.run_once(0.01), "the zombie works")
-    replacement = runner(bus)
+    replacement = runner(bus, apart_s=apart_s)
     replacement.run_once(0.01)
     feed(bus, [b"4"])
     with pytest.raises(BusFenced):
@@ -243,6 +256,52 @@ def test_a_broken_snapshot_starts_the_line_afresh_where_the_group_stood(bus: Bus
     again.close()
     assert [text.split()[1] for text in texts(bus) if text] == [b"5", b"2"]
     assert "snapshot.refused" in {entry["event"] for entry in logs}
+
+
+def saved_offset(bus: Bus) -> int:
+    """The next offset in the last snapshot of partition 0."""
+    snapshot = last_snapshot(bus, "sum", 0)
+    return -1 if snapshot is None else snapshot.next_offset
+
+
+def test_snapshots_that_are_far_apart_are_the_first_and_the_one_of_the_farewell(bus: Bus) -> None:
+    feed(bus, [b"%d" % value for value in range(9)])
+    line, stop = runner(bus, apart_s=SELDOM_S), threading.Event()
+    running = threading.Thread(target=line.run, args=(stop,))
+    running.start()
+    until(lambda: len(texts(bus)) == 9, "all are told")
+    stop.set()
+    running.join()
+    assert saved_offset(bus) == 9
+    assert isinstance(line.stage, Sum) and line.stage.saves == 2
+
+
+def test_who_takes_over_steps_in_silence_what_was_told_since_the_snapshot(bus: Bus) -> None:
+    feed(bus, [b"1", b"2", b"3", b"bomb", b"4", b"poison", b"5"])
+    crashed = runner(bus, apart_s=SELDOM_S)
+    drain(crashed, bus, 7)
+    assert 0 < saved_offset(bus) < 7
+    told, dead = texts(bus), texts(bus, "dt.dead")
+    again = runner(bus, apart_s=SELDOM_S)
+    until(lambda: again.run_once(0.01) < 0 or again.states.get(0) == 15, "the state is what it was")
+    until(lambda: again.run_once(0.01) == 0, "nothing is left")
+    assert (texts(bus), texts(bus, "dt.dead")) == (told, dead)
+    feed(bus, [b"6"])
+    drain(again, bus, 1)
+    again.close()
+    assert [text.split()[1] for text in texts(bus) if text] == [b"1", b"3", b"6", b"10", b"15", b"21"]
+
+
+def test_a_worker_that_dies_while_it_catches_up_leaves_the_group_where_it_stood(bus: Bus) -> None:
+    feed(bus, [b"%d" % value for value in range(9)])
+    drain(runner(bus, apart_s=SELDOM_S), bus, 9)
+    told = texts(bus)
+    for _ in range(3):  # each takes three of the nine again, and dies
+        drain(runner(bus, apart_s=SELDOM_S), bus, 3)
+    last = runner(bus, apart_s=SELDOM_S)
+    until(lambda: last.states.get(0) == 36 or last.run_once(0.01) < 0, "the state is what it was")
+    last.close()
+    assert texts(bus) == told
 
 
 def test_a_drained_runner_leaves_its_partitions_at_once(bus: Bus) -> None:
