@@ -80,7 +80,8 @@ def advance(
     from detectors.crowd.track_loops import merge
 
     kept = np.flatnonzero(id != -1)
-    order = kept[np.lexsort((place_cm[kept, 1], place_cm[kept, 0], id[kept], frame[kept]))]
+    # Stable, so that what comes sorted, as it mostly does, costs one pass; of the same ids none is kept below.
+    order = kept[np.argsort((frame[kept] << 32) + id[kept], kind="stable")]
     frame, id, place_cm = frame[order], id[order], place_cm[order]
     same = (frame[1:] == frame[:-1]) & (id[1:] == id[:-1])
     single = ~(np.append(same, False) | np.append(False, same)) if len(order) else np.empty(0, np.bool_)

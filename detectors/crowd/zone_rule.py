@@ -96,6 +96,7 @@ class Prepared:
     own: Any
     steps: tuple[Step, ...]
     onset: onset.Rule
+    blank: State[Any]  # nothing seen yet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +123,8 @@ class ZoneDetector(Generic[Settings, Memory]):
     def prepare(self, settings: Settings, district: DistrictView) -> Prepared:
         steps = tuple(self.rule.steps(settings))
         release_s, gap_s = self.rule.release_s(settings)
+        zones = len(district.zones)
+        told = Told(np.full(zones, -1, np.int64), np.zeros(zones, np.int64), np.full(zones, NOT_YET, np.int64))
         return Prepared(
             settings=settings,
             district=district,
@@ -132,12 +135,11 @@ class ZoneDetector(Generic[Settings, Memory]):
                 release_ns=np.full(len(steps), int(release_s * 1e9), np.int64),
                 gap_ns=int(gap_s * 1e9),
             ),
+            blank=State(onset.blank(zones, len(steps)), told, self.rule.remember(district)),
         )
 
     def initial(self, prepared: Prepared) -> State[Memory]:
-        zones = len(prepared.district.zones)
-        told = Told(np.full(zones, -1, np.int64), np.zeros(zones, np.int64), np.full(zones, NOT_YET, np.int64))
-        return State(onset.blank(zones, len(prepared.steps)), told, self.rule.remember(prepared.district))
+        return prepared.blank
 
     def step(
         self, prepared: Prepared, state: State[Memory], moment: Moment, tick: Tick
@@ -167,12 +169,12 @@ class ZoneDetector(Generic[Settings, Memory]):
         return after, said
 
     def save(self, prepared: Prepared, state: State[Memory]) -> bytes:
-        blank, ids = self.initial(prepared), prepared.district.zone_ids
+        blank, ids = prepared.blank, prepared.district.zone_ids
         saved = [_save_some(ids, getattr(state, each), getattr(blank, each)) for each in ("onset", "told", "memory")]
         return msgspec.msgpack.encode(saved)
 
     def restore(self, prepared: Prepared, snapshot: bytes) -> State[Memory]:
-        blank, ids = self.initial(prepared), prepared.district.zone_ids
+        blank, ids = prepared.blank, prepared.district.zone_ids
         risen, told, memory = columns.parts(snapshot, 3)
         return State(
             columns.restore(ids, blank.onset, risen),
@@ -251,6 +253,8 @@ def _save_some(ids: Sequence[str], given: Any, blank: Any) -> bytes:
     differs = np.zeros(len(ids), np.bool_)
     for each in fields(given):
         one, other = getattr(given, each.name), getattr(blank, each.name)
+        if one is other:
+            continue
         same = (one == other) | ((one != one) & (other != other))
         differs |= ~same.reshape(len(ids), -1).all(axis=1) if len(ids) else differs
     rows = np.flatnonzero(differs)
