@@ -51,7 +51,7 @@ def signed_crossings(earlier: Floats, later: Floats, start: Floats, end: Floats)
     changes = (left_before != left_after) & ~np.isnan(side_before) & ~np.isnan(side_after)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = side_before / (side_before - side_after)
-    met = before + share[..., None] * (after - before)
+        met = before + share[..., None] * (after - before)
     length = (along**2).sum(axis=-1)
     place = (met * along).sum(axis=-1)
     passed = changes & (place >= 0.0) & (place <= length)

@@ -1,0 +1,89 @@
+"""
+How people move where there are no boxes: from the flow grid of the picture, taken to the ground.
+
+Each cell of the picture that shows people of a zone stands for the ground under them; its flow times how the projection
+stretches there is a velocity in m/s, which weighs as many persons as the cell's foreground stands for. A flow is of
+what moves in the picture: shadows, flags and a camera that shakes are in it, and a crowd that stands has none. So it
+tells direction and a mean, never single persons, and says nothing where there is no calibration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.district_view import DistrictView
+from detectors.geometry.homography import Bools, Floats, Ints, jacobian
+from detectors.geometry.upright import upright
+from ingest.schema.tick import F32, GRID_COLUMNS, GRID_ROWS, Tick
+
+PERSONS_MIN = 1.0  # less foreground than of one person tells nothing
+_CELLS = GRID_ROWS * GRID_COLUMNS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lens:
+    """How the flow of each cell reads on the ground of each of V views; 0 where a cell shows nobody of the zone."""
+
+    stretch: F32  # (V, 144, 2, 2) metres east and north per picture width and height
+    person_share: F32  # (V, 144) persons that a cell stands for when all of it is foreground
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ViewFlow:
+    """What Q pairs of a frame and a view say; NaN where there is too little foreground."""
+
+    velocity_m_s: Floats  # (Q, 2) mean, east and north
+    speed_m_s: Floats  # (Q,) mean of the speeds, whatever their directions
+    persons: Floats  # (Q,) that moved or stood there, by their foreground
+
+
+def lens(district: DistrictView) -> Lens:
+    """Made once for a partition."""
+    middle = np.stack(
+        np.meshgrid((np.arange(GRID_COLUMNS) + 0.5) / GRID_COLUMNS, (np.arange(GRID_ROWS) + 0.5) / GRID_ROWS), axis=-1
+    ).reshape(-1, 2)
+    stretch = np.zeros((len(district.views), _CELLS, 2, 2), np.float32)
+    share = np.zeros((len(district.views), _CELLS), np.float32)
+    for row, view in enumerate(district.views):
+        if view.homography is None:
+            continue
+        foot = upright(view.homography).foot_under(middle)
+        there = jacobian(view.homography, foot)
+        known = np.flatnonzero(np.isfinite(there).all(axis=(1, 2)))
+        stretch[row, known] = there[known]
+        share[row, known] = view.cell_person_share.reshape(-1)[known]
+    return Lens(stretch, share)
+
+
+def flow_in_views(through: Lens, tick: Tick, frame: Ints, view: Ints) -> ViewFlow:
+    """
+    Args:
+        frame: (Q,) row of the tick.
+        view: (Q,) row of the view.
+    """
+    known = tick.grid_known[frame] & tick.flow_known[frame]
+    grid = tick.foreground_grid.reshape(tick.frames, _CELLS)[frame].astype(np.float32) / np.float32(255.0)
+    flow = tick.flow_grid.reshape(tick.frames, _CELLS, 2)[frame].astype(np.float32)
+    unknown: Bools = np.isnan(flow).any(axis=2) | ~known[:, None]
+    weight = np.where(unknown, np.float32(0.0), grid * through.person_share[view])
+    moved: F32 = np.einsum("qcij,qcj->qci", through.stretch[view], np.nan_to_num(flow))
+    persons = weight.sum(axis=1, dtype=np.float64)
+    enough = np.where(persons >= PERSONS_MIN, persons, np.nan)
+    velocity = np.einsum("qc,qci->qi", weight, moved).astype(np.float64) / enough[:, None]
+    speed = (weight * np.hypot(moved[..., 0], moved[..., 1])).sum(axis=1, dtype=np.float64) / enough
+    return ViewFlow(velocity, speed, persons)
+
+
+def flow_in_zones(seen: ViewFlow, zone: Ints, zones: int) -> ViewFlow:
+    """Of each zone, the mean over what its views (Q,) of `zone` (Q,) say, weighed by the persons that they saw."""
+    known = ~np.isnan(seen.speed_m_s)
+    about, persons = zone[known], seen.persons[known]
+    total = np.bincount(about, persons, zones).astype(np.float64)
+    columns = (*seen.velocity_m_s[known].T, seen.speed_m_s[known])
+    with np.errstate(invalid="ignore"):
+        east, north, speed = (
+            np.bincount(about, persons * each, zones) / np.where(total > 0.0, total, np.nan) for each in columns
+        )
+    return ViewFlow(np.stack([east, north], axis=1), speed, total)
