@@ -24,6 +24,7 @@ def _columns(required: bool) -> Callable[[Command], Command]:
         ("site", str, "The place that it looks at, with others."),
         ("source", str, "rtsp, file or onvif."),
         ("url", str, "Its stream, without user and password."),
+        ("other-urls", str, "Its other streams of the same picture, a;b: the smallest fit one is read."),
         ("lon", float, "Degrees east."),
         ("lat", float, "Degrees north."),
         ("sampling-period-s", float, "Time between two pictures that are looked at."),

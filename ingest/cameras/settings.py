@@ -24,6 +24,9 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     observations_pending_max: Count = 20_000  # kept in the role until the next tick; the oldest are shed
 
     # Opening and reading
+    stream_width_px_min: Annotated[int, msgspec.Meta(ge=16, le=7_680)] = (
+        640  # the smallest stream as wide as this is read
+    )
     open_s_max: Seconds = 5.0  # longest time for a camera to answer
     read_s_max: Seconds = 5.0  # no packet for so long: the camera is stalled
     metadata_silence_s_max: Seconds = 30.0  # a metadata camera may be still while nothing moves

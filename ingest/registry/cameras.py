@@ -17,7 +17,7 @@ from ingest.registry.text import RegistryRecord, RegistryText, read_registry_tex
 _REQUIRED = ("id", "name", "site", "source", "url")
 _PLACE = ("lon", "lat")
 _SECRETS = ("password_file", "password_env", "password_key")
-_OPTIONAL = ("sampling_period_s", "user", *_SECRETS, "width_px", "height_px", "calibration", "enabled")
+_OPTIONAL = ("sampling_period_s", "user", *_SECRETS, "width_px", "height_px", "other_urls", "calibration", "enabled")
 _POINT_COLUMNS = ("image_x", "image_y", "lon", "lat")
 _SCHEMES = {
     "rtsp": ("rtsp", "rtsps"),
@@ -30,6 +30,7 @@ _SCHEMES = {
 _IN_PIXELS = {"frigate": "Frigate's detect resolution (detect.width, detect.height)", "deepstream": "the muxer's frame"}
 # Some cameras take the password anywhere in the path: `/user=admin&password=...`.
 _PASSWORD_IN_PATH = re.compile(r"(pass(word|wd)?|pwd|token|secret)[=:]", re.IGNORECASE)
+_OTHERS_MAX = 4
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@:-]{0,199}", re.ASCII)  # no option of a program begins so
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
@@ -134,13 +135,16 @@ def _camera(fields: Fields, is_geojson: bool) -> CameraRow:
         fields.fault("password_env", "the name of an environment variable", "something else", "Name the variable only.")
     if password_key and not _KEY.fullmatch(password_key):
         fields.fault("password_key", "a key of the secret store", "something else", "Write ASCII letters and ._/@:- .")
+    site = fields.identifier("site")
+    url = _url(fields, source, "url", fields.text("url", required=True, length_max=1000))
     return CameraRow(
         at=fields.record.at,
         id=id_,
         name=fields.text("name") or id_,
-        site=fields.identifier("site"),
+        site=site,
         source=source,
-        url=_url(fields, source),
+        url=url,
+        other_urls=_other_urls(fields, source, url),
         lon=lon,
         lat=lat,
         sampling_period_s=fields.number("sampling_period_s", 0.04, 3600.0, default=1.0) or 1.0,
@@ -155,25 +159,44 @@ def _camera(fields: Fields, is_geojson: bool) -> CameraRow:
     )
 
 
-def _url(fields: Fields, source: str) -> str:
-    url = fields.text("url", required=True, length_max=1000)
+def _other_urls(fields: Fields, source: str, url: str) -> tuple[str, ...]:
+    """The camera's other streams: on the same host, as they share the password."""
+    urls = tuple(str(item) for item in fields.items("other_urls"))
+    if urls and source != "rtsp":
+        fields.fault("other_urls", "nothing", f"streams of a camera of source {source}", "Only rtsp has several.")
+        return ()
+    for other in urls[:_OTHERS_MAX]:
+        before = len(fields.faults)
+        _url(fields, source, "other_urls", other)
+        if len(fields.faults) == before and _host_of(other) != _host_of(url):
+            fields.fault("other_urls", f"the host {_host_of(url)}", _host_of(other), "Another host is another camera.")
+    if len(urls) > _OTHERS_MAX:
+        fields.fault("other_urls", f"at most {_OTHERS_MAX}", str(len(urls)), "Leave the ones that fit best.")
+    return urls
+
+
+def _host_of(url: str) -> str:
+    return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0].lower()
+
+
+def _url(fields: Fields, source: str, column: str, url: str | None) -> str:
     if url is None:
         return ""
     scheme, colon, rest = url.partition("://")
     has_user = "@" in re.split(r"[/?#]", rest, maxsplit=1)[0] or scrub(url) != url
     if colon and (has_user or _PASSWORD_IN_PATH.search(url)):
         fields.fault(
-            "url", "no credentials", "credentials in it", "Put them into user and password_file or password_env."
+            column, "no credentials", "credentials in it", "Put them into user and password_file or password_env."
         )  # fmt: skip
     elif source not in _SCHEMES or (source == "file" and not colon):
         return url
     elif scheme.lower() not in _SCHEMES[source] or not rest.strip("/"):
         expected = " or ".join(f"{name}://..." for name in _SCHEMES[source])
         got = quoted(f"{scheme}://...") if colon else "no scheme"
-        fields.fault("url", expected, got, "Take the stream's address from the camera's own page.")
+        fields.fault(column, expected, got, "Take the stream's address from the camera's own page.")
     elif scheme.lower() in PORTS and (fault := broker_url_fault(source, url)):
         fields.fault(
-            "url", "a broker, its topic and the camera in it", fault, "docs/sources.md shows one of each kind."
+            column, "a broker, its topic and the camera in it", fault, "docs/sources.md shows one of each kind."
         )
     return url
 

@@ -143,6 +143,7 @@ def row_of(camera: Camera) -> CameraRow:
 def cells_of(camera: Camera) -> dict[str, object]:
     """The columns of a file that would make this camera again."""
     facts = msgspec.structs.asdict(camera)
+    facts["other_urls"] = list(camera.other_urls) or None
     left_out = ("number", "partition", "calibration")
     return {name: value for name, value in facts.items() if name not in left_out and value is not None}
 

@@ -51,6 +51,7 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
     lat: float
     source: Source
     url: str  # without credentials, ever
+    other_urls: tuple[str, ...] = ()  # the camera's other streams of the same picture; the smallest fit one is read
     user: str | None = None
     password_file: str | None = None  # a secret is named, not held
     password_env: str | None = None

@@ -24,6 +24,7 @@ class CameraRow:
     site: str
     source: Source
     url: str  # without credentials
+    other_urls: tuple[str, ...] = ()
     lon: float
     lat: float
     sampling_period_s: float

@@ -77,6 +77,11 @@ class VideoStream:
         codec.thread_count = 1
         self.decoder: Decoder | None = Decoder(codec)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels as the stream describes itself, (0, 0) where it does not."""
+        return self._video.codec_context.width, self._video.codec_context.height
+
     def packets(self) -> Iterator[StreamPacket]:
         """
         Packets as they come.

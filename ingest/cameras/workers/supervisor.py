@@ -291,7 +291,7 @@ def how_read(camera: Camera) -> tuple[object, ...]:
     """What a reader needs of a camera: where this is the same, its stream need not be opened again."""
     secret = camera.user, camera.password_file, camera.password_env, camera.password_key
     size = camera.width_px, camera.height_px
-    return camera.number, camera.source, camera.url, *secret, camera.sampling_period_s, *size
+    return camera.number, camera.source, camera.url, camera.other_urls, *secret, camera.sampling_period_s, *size
 
 
 def _state(status: Status) -> CameraState:

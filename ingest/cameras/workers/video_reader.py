@@ -16,6 +16,7 @@ from ingest.cameras.observation import Observation
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.signals import HEIGHT, WIDTH, SignalReader, SignalSettings
 from ingest.cameras.sources.cause import source_error
+from ingest.cameras.sources.choice import StreamChoice
 from ingest.cameras.sources.sampler import Sampler, Want
 from ingest.cameras.sources.stream import StreamPacket, VideoStream, Zero, open_file, open_rtsp
 from ingest.cameras.sources.timeline import TimeLine, place
@@ -48,6 +49,9 @@ class VideoReader(Reader):
     ) -> None:
         super().__init__(camera, slot, settings, clock, outbox, danger)
         self._analyst = analyst
+        self._choice = StreamChoice(
+            max(settings.stream_width_px_min, settings.frame_width_px if settings.frames else 0)
+        )
         self._jobs: deque[Job] = deque()
         self._lock = threading.Lock()
         self._scaler, self._jpeg_scaler = VideoReformatter(), VideoReformatter()
@@ -88,8 +92,11 @@ class VideoReader(Reader):
     def _open(self) -> VideoStream:
         if self.camera.source == "file":
             return open_file(self.camera, self.settings, self.clock)
-        look_longer = self.last_cause in ("no_video", "broken_stream")
-        return open_rtsp(self.camera, self.settings, self.clock, look_longer)
+        after_none = self.last_cause in ("no_video", "broken_stream")
+        return self._choice.open(
+            self.camera,
+            lambda camera, look_longer: open_rtsp(camera, self.settings, self.clock, look_longer or after_none),
+        )
 
     def _packets(self, stream: VideoStream) -> Iterator[StreamPacket]:
         if self.camera.source != "file":

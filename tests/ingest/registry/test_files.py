@@ -54,6 +54,7 @@ EXPECTED: dict[str, list[str]] = {
     ],
     "camera_missing_column.csv": ["site: expected a column of this name, got id, name, source, url, lon, lat. Add"],
     "camera_non_ascii_id.csv": ['line 2: id: expected 1 to 64 ASCII letters, digits, dots, hyphens or underscores'],
+    "camera_other_host.csv": ["line 2: other_urls: expected the host 10.0.0.1, got 10.0.0.2. Another host is another"],
     "camera_password_as_variable.csv": ["line 2: password_env: expected the name of an environment variable, got some"],
     "camera_password_column.csv": ["password: expected no secret, got one. Remove it; name a file or a variable"],
     "camera_password_in_path.csv": ["line 2: url: expected no credentials, got credentials in it."],
