@@ -75,7 +75,10 @@ FULL = Size(
     10.0, 60.0,
     Search(10.0, 1.5, 3, 4.0, 10.0), Search(1.0, 1.4, 3, 4.0, 10.0), Search(0.1, 1.5, 2, 4.0, 8.0),
 )  # fmt: skip
-QUICK = Size(3.0, 5.0, Search(20.0, 1.5, 1, 1.2, 2.4), Search(1.4, 1.4, 1, 1.2, 2.4), None)
+QUICK = Size(
+    1.5, 4.0,
+    Search(18.0, 1.5, 1, 0.8, 1.8, seconds_max=9.0), Search(1.0, 1.4, 1, 0.8, 1.8, seconds_max=7.0), None,
+)  # fmt: skip
 
 
 @click.command()

@@ -58,7 +58,7 @@ def send_ticks(settings: KafkaSettings, load: Load, board: Board) -> None:
     keys = [b"%d" % partition for partition in range(load.partitions)]
     for from_ns, until_ns, start_ns, rate_hz in _intervals(board):
         frames = size = 0
-        for partition, key in enumerate(keys):
+        for partition, key in enumerate(keys if rate_hz else []):
             tick = load.tick(partition, start_ns, from_ns, until_ns, rate_hz)
             value, headers = encode_tick(tick)
             producer.append(Draft(OBSERVATIONS, partition, key, value, headers))
@@ -105,7 +105,7 @@ def send_json(settings: KafkaSettings, load: Load, board: Board) -> None:
         time.sleep(max(0.0, (from_ns - time.time_ns()) / NS_PER_S + _LOOK_S))
         until_ns, rate_hz = min(time.time_ns(), from_ns + TICK_NS), board.rate_hz
         frames = size = 0
-        for partition in range(load.partitions):
+        for partition in range(load.partitions if rate_hz else 0):
             seen = load.frames(partition, start_ns, from_ns, until_ns, rate_hz)
             for camera, at_ns, crowded in zip(
                 seen.camera.tolist(), seen.captured_at_ns.tolist(), seen.crowded.tolist(), strict=True
