@@ -138,17 +138,28 @@ class VideoStream:
             raise reading_error(self.camera, error) from None
 
 
-def open_rtsp(camera: Camera, settings: IngestSettings, clock: Clock, look_longer: bool = False) -> VideoStream:
+def open_rtsp(
+    camera: Camera, settings: IngestSettings, clock: Clock, look_longer: bool = False, after_refusal: bool = False
+) -> VideoStream:
     """
     A camera's stream over RTSP in TCP. The password is read now.
+
+    Args:
+        after_refusal: see first whether there is a video track at all. Where there is none, nothing is set up, and it
+            is PLAY that the camera refuses, in the same words as one without a free session.
 
     Raises:
         SourceError: with its cause; nothing stays open.
     """
     check_host(camera)
     probe = _PROBE_LONGER if look_longer else _PROBE
-    options = {**RTSP, **probe, "allowed_media_types": "video", "timeout": str(int(settings.read_s_max * 1e6))}
+    options = {**RTSP, **probe, "timeout": str(int(settings.read_s_max * 1e6))}
     address = address_of(camera, password_of(camera, settings.password_command))
+    if after_refusal:
+        with open_container(camera, address, options, settings.open_s_max, settings.read_s_max) as whole:
+            if not whole.streams.video:
+                raise source_error(camera, "no_video", "no video track")
+    options["allowed_media_types"] = "video"
     container = open_container(camera, address, options, settings.open_s_max, settings.read_s_max)
     return VideoStream(camera, container, clock)
 

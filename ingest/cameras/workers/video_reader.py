@@ -95,7 +95,9 @@ class VideoReader(Reader):
         after_none = self.last_cause in ("no_video", "broken_stream")
         return self._choice.open(
             self.camera,
-            lambda camera, look_longer: open_rtsp(camera, self.settings, self.clock, look_longer or after_none),
+            lambda camera, look_longer: open_rtsp(
+                camera, self.settings, self.clock, look_longer or after_none, self.last_cause in ("refused", "no_video")
+            ),
         )
 
     def _packets(self, stream: VideoStream) -> Iterator[StreamPacket]:
