@@ -47,3 +47,22 @@ def test_a_password_file_that_cannot_be_read_is_named_and_its_content_is_not(
     with pytest.raises(SourceError, match="gate") as caught:
         password_of(camera(1, "rtsp", "rtsp://x/", password_file=str(file)))
     assert caught.value.cause == "auth_failed"
+
+
+def test_a_secret_store_is_asked_each_time_without_a_shell(tmp_path: Path) -> None:
+    store = tmp_path / "kv"
+    store.mkdir()
+    (store / "gate-7").write_text("sécret; $(touch owned)\n")
+    one = camera(1, "rtsp", "rtsp://x/", user="op", password_key="gate-7")
+    command = ("/usr/bin/env", "-C", str(store), "cat")
+    assert password_of(one, command) == "sécret; $(touch owned)"
+    (store / "gate-7").write_text("changed\n")
+    assert password_of(one, command) == "changed"
+    assert {path.name for path in store.iterdir()} == {"gate-7"}
+
+
+@pytest.mark.parametrize("command", [(), ("/no/such/program",), ("false",), ("true",), ("cat", "/no/such/file")])
+def test_a_secret_store_that_does_not_answer_is_named_and_what_it_said_is_not(command: tuple[str, ...]) -> None:
+    with pytest.raises(SourceError) as caught:
+        password_of(camera(1, "rtsp", "rtsp://x/", user="op", password_key="gate-7"), command)
+    assert caught.value.cause == "auth_failed" and "No such file" not in str(caught.value)
