@@ -5,8 +5,8 @@ greatest load that holds?
     python -m benchmarks.district                  # a table, within 8 minutes
     python -m benchmarks.district --quick --json   # shorter windows, within 45 s
 
-7,600 cameras x 5 frames/s x 10 objects in 64 partitions. The broker, the cameras, the detectors and this program (which
-reads the findings) are a process each. What is measured, all in one run:
+7,600 cameras x 5 frames/s x 10 objects in 64 partitions. The broker, the cameras and this program (which reads the
+findings) are a process each, the detectors are two, which share the partitions. What is measured, all in one run:
 
 - **The district.** Lag is how far the detectors are behind the wall clock: what is not yet sent, and what is sent and
   not yet committed, in seconds. `lag_growth` is the slope of its least-squares line, seconds a second: 0 holds.
@@ -58,6 +58,7 @@ from tests.support import parts
 from tests.support.kafka_jars import PartMissingError
 
 CAMERAS, PARTITIONS, RATE_HZ = 7_600, 64, 5.0
+WORKERS = 2  # detect processes, as many as there are cores
 _KIND = "crowd.capacity"  # the findings that the crowds cause
 _DRAIN_S_MAX = 5.0
 
@@ -120,12 +121,15 @@ def measured(size: Size, cameras: int = CAMERAS, partitions: int = PARTITIONS) -
         load = Load(cameras, partitions)
         # All are forked before this process opens a client or a thread of its own.
         sends = {True: partial(send_ticks, settings, load), False: partial(send_json, settings, load)}
+        batched_json, each_json = (
+            partial(detect_json, settings, stage, partitions, windows=windows) for windows in (True, False)
+        )
         ours, batched, unbatched = (
-            stack.enter_context(designed(broker, cameras, partitions, sends[is_ours], detect))
-            for is_ours, detect in (
-                (True, partial(detect_ticks, settings, stage)),
-                (False, partial(detect_json, settings, stage, partitions, windows=True)),
-                (False, partial(detect_json, settings, stage, partitions, windows=False)),
+            stack.enter_context(designed(broker, cameras, partitions, sends[is_ours], detects))
+            for is_ours, detects in (
+                (True, [partial(detect_ticks, settings, stage, f"detect-{n}") for n in range(WORKERS)]),
+                (False, [batched_json] * WORKERS),
+                (False, [each_json] * WORKERS),
             )
         )
         bus = open_kafka(settings)

@@ -21,8 +21,6 @@ class Slot(IntEnum):
     DONE_FRAMES = auto()
     DONE_RECORDS = auto()
     COMMITS = auto()
-    # either, when it has ended with an error
-    FAILED = auto()
 
 
 class Board:

@@ -66,14 +66,12 @@ class _BoardMetrics(Metrics):
         self._board.add(Slot.COMMITS, 1)
 
 
-def detect_ticks(settings: KafkaSettings, stage: CountedStage, board: Board) -> None:
+def detect_ticks(settings: KafkaSettings, stage: CountedStage, member: str, board: Board) -> None:
     """Until the board says stop."""
     bus, stop = open_kafka(settings), threading.Event()
     metrics, log = _BoardMetrics(stage, board), structlog.get_logger()
     apart_s = stage.settings.snapshots_apart_s
-    runner = Runner(
-        bus, stage, member="bench", clock=SystemClock(), metrics=metrics, log=log, snapshots_apart_s=apart_s
-    )
+    runner = Runner(bus, stage, member=member, clock=SystemClock(), metrics=metrics, log=log, snapshots_apart_s=apart_s)
 
     def look() -> None:
         board[Slot.READY] = len(runner.states)

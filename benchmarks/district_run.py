@@ -5,7 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -72,28 +73,31 @@ class Design:
     """
     Args:
         cameras: how many there are.
-        feed, detect: what the two processes do, until the board says stop.
+        feed, detects: what each process does, until its board says stop; those of `detects` share the partitions.
     """
 
-    def __init__(self, broker: KafkaBroker, cameras: int, partitions: int, feed: Part, detect: Part) -> None:
-        self.board, self.start_ns = Board(), 0
+    def __init__(self, broker: KafkaBroker, cameras: int, partitions: int, feed: Part, detects: Sequence[Part]) -> None:
+        self.board, self._workers, self.start_ns = Board(), [Board() for _ in detects], 0
         self._broker, self._cameras, self._partitions = broker, cameras, partitions
         fork = multiprocessing.get_context("fork")
         self._processes = {
-            name: fork.Process(target=_run, args=(part, self.board), name=name, daemon=True)
-            for name, part in (("detect", detect), ("cameras", feed))
+            name: fork.Process(target=_run, args=(part, board), name=name, daemon=True)
+            for name, part, board in (
+                ("cameras", feed, self.board),
+                *((f"detect-{n}", *both) for n, both in enumerate(zip(detects, self._workers, strict=True))),
+            )
         }
         for process in self._processes.values():
             process.start()
 
     def begin(self, rate_hz: float) -> None:
         """Have both open what they need; the cameras begin once all partitions are owned."""
-        self.board[Slot.GO] = 1
+        self._tell(Slot.GO)
         give_up_s = time.monotonic() + _READY_S_MAX
-        while self.board[Slot.READY] < self._partitions:
+        while self._done(Slot.READY) != self._partitions or not all(board[Slot.READY] for board in self._workers):
             self.check()
             if time.monotonic() > give_up_s:
-                got = f"{self.board[Slot.READY]} in {_READY_S_MAX:.0f} s"
+                got = f"{[board[Slot.READY] for board in self._workers]} in {_READY_S_MAX:.0f} s"
                 raise DistrictFailed(f"detectors: expected to own {self._partitions} partitions, got {got}")
             time.sleep(_LOOK_S)
         self.show(rate_hz)
@@ -111,7 +115,7 @@ class Design:
         """How far behind the wall clock: what is not yet sent, and what is sent and not yet done."""
         board = self.board
         unsent_s = (time.time_ns() - board[Slot.SENT_UNTIL_NS]) / NS_PER_S
-        undone = board[Slot.SENT_FRAMES] - board[Slot.DONE_FRAMES]
+        undone = board[Slot.SENT_FRAMES] - self._done(Slot.DONE_FRAMES)
         return unsent_s + undone / (board.rate_hz * self._cameras)
 
     def window(self, seconds: float, lag_s_max: float = np.inf) -> Window:
@@ -156,6 +160,7 @@ class Design:
             steps += 1
             window = self._step(rate_hz, search)
             said = f"{window.frames_per_s:,.0f} frames/s done, lag {window.lag_s[0]:.2f} to {window.lag_s[-1]:.2f} s"
+            said += ", cores " + ", ".join(f"{name} {cores:.2f}" for name, cores in window.cpu_cores.items())
             talk(f"{rate_hz:6.2f} frames/s a camera: {'holds' if window.holds else 'does not hold'}; {said}")
             if window.holds:
                 held = (rate_hz, window)
@@ -178,7 +183,7 @@ class Design:
         } | {f"{cpu_of}{name}_cpu_cores_max": cores for name, cores in window.cpu_cores.items()}
 
     def end(self) -> None:
-        self.board[Slot.STOP] = 1
+        self._tell(Slot.STOP)
         for process in self._processes.values():
             process.join(15.0)
             if process.is_alive():
@@ -191,7 +196,7 @@ class Design:
             DistrictFailed: a process has ended.
         """
         for name, process in self._processes.items():
-            if not process.is_alive() or self.board[Slot.FAILED]:
+            if not process.is_alive():
                 raise DistrictFailed(f"process {name}: expected to run, got an end; see the lines above")
 
     def _step(self, rate_hz: float, search: Search) -> Window:
@@ -216,15 +221,27 @@ class Design:
     def _undone_s(self) -> float:
         """The lag, where a frame counts as one of the whole load: a few of an idle district's are no lag."""
         board = self.board
-        undone = board[Slot.SENT_FRAMES] - board[Slot.DONE_FRAMES]
+        undone = board[Slot.SENT_FRAMES] - self._done(Slot.DONE_FRAMES)
         return (time.time_ns() - board[Slot.SENT_UNTIL_NS]) / NS_PER_S + undone / self._cameras
 
-    def _counts(self) -> dict[Slot, int]:
-        return {slot: self.board[slot] for slot in Slot}
+    def _tell(self, slot: Slot) -> None:
+        for board in (self.board, *self._workers):
+            board[slot] = 1
 
-    def _cpu_ns(self) -> dict[str, int]:
-        pids = {name: process.pid for name, process in self._processes.items()} | {"broker": self._broker.pid}
-        return {name: process_cpu_ns(pid) for name, pid in pids.items() if pid is not None}
+    def _done(self, slot: Slot) -> int:
+        """Of all detect processes together."""
+        return sum(board[slot] for board in self._workers)
+
+    def _counts(self) -> dict[Slot, int]:
+        return {slot: self.board[slot] + self._done(slot) for slot in Slot}
+
+    def _cpu_ns(self) -> Counter[str]:
+        """By part: cameras, detect, broker."""
+        pids = [(name.partition("-")[0], process.pid) for name, process in self._processes.items()]
+        cpu_ns = Counter[str]()
+        for name, pid in (*pids, ("broker", self._broker.pid)):
+            cpu_ns[name] += process_cpu_ns(pid) if pid is not None else 0
+        return cpu_ns
 
 
 def _run(part: Part, board: Board) -> None:
@@ -236,14 +253,15 @@ def _run(part: Part, board: Board) -> None:
             part(board)
     except BaseException:
         traceback.print_exc()
-        board[Slot.FAILED] = 1
         raise SystemExit(1) from None
 
 
 @contextmanager
-def designed(broker: KafkaBroker, cameras: int, partitions: int, feed: Part, detect: Part) -> Iterator[Design]:
+def designed(
+    broker: KafkaBroker, cameras: int, partitions: int, feed: Part, detects: Sequence[Part]
+) -> Iterator[Design]:
     """A design whose processes end with the block."""
-    design = Design(broker, cameras, partitions, feed, detect)
+    design = Design(broker, cameras, partitions, feed, detects)
     try:
         yield design
     finally:
