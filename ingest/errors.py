@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-_GUARDED_MIN = 6  # characters; a shorter secret is a part of too many words
+_GUARDED_MIN = 8  # characters; a shorter secret is a part of too many words
 _CREDENTIALS = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s'\"]*@")
 
 

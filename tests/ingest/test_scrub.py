@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ingest import errors
 from ingest.errors import SettingsError, guard, scrub
 
-SECRETS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=6, max_size=30).filter(
+SECRETS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=8, max_size=30).filter(
     lambda text: "*" not in text and any(character.isalnum() for character in text)
 )
 
