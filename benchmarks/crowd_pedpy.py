@@ -22,7 +22,7 @@ import shapely
 
 from benchmarks.crowd_scenarios import SHARED
 from benchmarks.measuring import Figures, talk
-from detectors.crowd import density, flow, velocity
+from detectors.crowd.measures import density, flow, velocity
 from detectors.geometry.homography import Bools, Floats, Ints
 
 RECORDING = SHARED / "data/crowd/real/juelich_bottleneck_040_c_56.npz"

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.crowd_pedpy import best_s, hexagons
 from benchmarks.measuring import Figures, talk
-from detectors.crowd import density
+from detectors.crowd.measures import density
 from detectors.geometry.homography import Bools, Floats, Ints
 
 ZONES, BOXES = 64, 10

@@ -2,7 +2,7 @@
 What a detector is. Ours come in by the same door as a user's own: an entry point of the group `drumtower.detectors`.
 
     [project.entry-points."drumtower.detectors"]
-    "crowd.capacity" = "detectors.crowd.capacity:detector"
+    "crowd.capacity" = "detectors.crowd.rules.capacity:detector"
 
 A detector is pure: no clock, no chance, no I/O; time is `Moment.at_ns`. It says what holds, the stage makes findings
 of it. It is asked at each tick, for all zones and cameras of a partition at once, so its arithmetic is in arrays.
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from detectors.crowd.motion import Motion
+from detectors.crowd.motion.zone_motion import Motion
 from detectors.crowd.occupancy import Occupancy
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Ints

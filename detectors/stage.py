@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from detectors.crowd import motion, occupancy
+from detectors.crowd import occupancy
+from detectors.crowd.motion import zone_motion as motion
 from detectors.detector import Condition, Moment
 from detectors.district_view import DistrictView, district_view
 from detectors.kept_rows import kept_rows

@@ -83,7 +83,7 @@ def standing(views: Outlines, tick: Tick, camera_row: Ints, frame: Ints, view: I
         view: (Q,) row of the view.
         confidence_min: objects below it do not count; those of unknown confidence do.
     """
-    from detectors.crowd.standing_loops import stand
+    from detectors.crowd.loops.standing import stand
 
     person = (tick.object_class == ObjectClass.PERSON) & ~(tick.object_confidence < confidence_min)
     before = np.append(0, np.cumsum(person))

@@ -21,9 +21,9 @@ import numpy as np
 
 from detectors import columns
 from detectors.crowd.counting import Outlines, outlines, pairs, persons_from_foreground, persons_in_views, standing
-from detectors.crowd.density import densest
-from detectors.crowd.local_density import LocalDensity, kernel_radius_m, local_density
-from detectors.crowd.recall import (
+from detectors.crowd.measures.density import densest
+from detectors.crowd.measures.local_density import LocalDensity, kernel_radius_m, local_density
+from detectors.crowd.measures.recall import (
     SIGMAS_95,
     RecallCurve,
     RecallTable,

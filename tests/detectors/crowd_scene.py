@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from detectors.crowd import congestion, counterflow, gathering, growth, oscillation, pressure, surge
-from detectors.crowd.motion import Motion, measure
+from detectors.crowd.motion.zone_motion import Motion, measure
+from detectors.crowd.rules import congestion, counterflow, gathering, growth, oscillation, pressure, surge
 from detectors.geometry.homography import Floats
 from detectors.registry import Configured, settings_of
 from detectors.settings import DetectSettings

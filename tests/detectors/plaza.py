@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from detectors.crowd import capacity
 from detectors.crowd.occupancy import OccupancySettings
+from detectors.crowd.rules import capacity
 from detectors.geometry.homography import Floats
 from detectors.geometry.plane import SitePlane
 from detectors.health import stream

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from detectors.crowd.capacity import detector
+from detectors.crowd.rules.capacity import detector
 from detectors.registry import settings_of
 from detectors.settings import DetectSettings
 from ingest.errors import SettingsError

@@ -15,18 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.camera import events
-from detectors.crowd import (
-    capacity,
-    congestion,
-    counterflow,
-    gathering,
-    growth,
-    motion,
-    occupancy,
-    oscillation,
-    pressure,
-    surge,
-)
+from detectors.crowd import occupancy
+from detectors.crowd.motion import zone_motion as motion
+from detectors.crowd.rules import capacity, congestion, counterflow, gathering, growth, oscillation, pressure, surge
 from detectors.detector import Condition, Detector, Moment
 from detectors.district_view import district_view
 from detectors.health import stream

@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from detectors.crowd import congestion, counterflow, gathering, growth, oscillation, pressure, surge
-from detectors.crowd.floor import PERSONS_FLOOR, persons_at_least
+from detectors.crowd.rules import congestion, counterflow, gathering, growth, oscillation, pressure, surge
+from detectors.crowd.rules.floor import PERSONS_FLOOR, persons_at_least
 from detectors.district_view import district_view
 from detectors.registry import installed_detectors, settings_of
 from ingest.errors import SettingsError

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.crowd import tracks
+from detectors.crowd.motion import tracks
 from ingest.errors import RecordError
 from ingest.registry.district import district_of
 from ingest.schema.tick import Picture

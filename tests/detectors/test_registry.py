@@ -8,14 +8,17 @@ import msgspec
 import pytest
 
 from detectors.columns import parts, restore
-from detectors.crowd.capacity import detector as capacity
+from detectors.crowd.rules.capacity import detector as capacity
 from detectors.health.stream import detector as stream
 from detectors.onset import blank
 from detectors.registry import GROUP, installed_detectors, prepared_settings
 from detectors.settings import DetectSettings
 from ingest.errors import RecordError, SettingsError, SettingsFaults
 
-OURS = {"crowd.capacity": "detectors.crowd.capacity:detector", "health.stream": "detectors.health.stream:detector"}
+OURS = {
+    "crowd.capacity": "detectors.crowd.rules.capacity:detector",
+    "health.stream": "detectors.health.stream:detector",
+}
 
 
 def entries(**more: str) -> list[EntryPoint]:

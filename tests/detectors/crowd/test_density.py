@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from detectors.crowd import density
+from detectors.crowd.measures import density
 
 PLACES = arrays(np.float64, st.tuples(st.integers(0, 25), st.just(2)), elements=st.floats(-6, 6, width=32))
 ANGLES, SHIFTS = st.floats(0, 2 * np.pi), st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from detectors.crowd import flow, flow_field, level_of_service, velocity
-from detectors.crowd.level_of_service import Service, band_shares, service_band
+from detectors.crowd.measures import flow, flow_field, level_of_service, velocity
+from detectors.crowd.measures.level_of_service import Service, band_shares, service_band
 from detectors.district_view import district_view
 from ingest.registry.district import Exit, district_of
 from tests.detectors.plaza import camera, square, tick, zone

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.crowd import density, occupancy
-from detectors.crowd.local_density import kernel_radius_m, local_density
+from detectors.crowd import occupancy
+from detectors.crowd.measures import density
+from detectors.crowd.measures.local_density import kernel_radius_m, local_density
+from detectors.crowd.measures.recall import RecallCurve, level_curve, recall_table
 from detectors.crowd.occupancy import OccupancySettings
-from detectors.crowd.recall import RecallCurve, level_curve, recall_table
 from detectors.district_view import district_view
 from detectors.settings import DetectSettings
 from ingest.registry.district import district_of

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.cli import main
-from detectors.crowd.hand_counts import FRAMES_MIN, HandCounts, fit_recall, read_hand_counts, toml_of
-from detectors.crowd.recall import RecallCurve, corrected, level_curve, recall_at, recall_table
+from detectors.crowd.measures.hand_counts import FRAMES_MIN, HandCounts, fit_recall, read_hand_counts, toml_of
+from detectors.crowd.measures.recall import RecallCurve, corrected, level_curve, recall_at, recall_table
 from detectors.settings import DetectSettings
 from ingest.errors import SettingsError, SettingsFaults
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import shapely
 
-from detectors.crowd import density, flow, velocity
+from detectors.crowd.measures import density, flow, velocity
 
 DATA = Path(__file__).parents[4] / "shared/data/crowd"
 REFERENCE = DATA / "pedpy_reference.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.crowd.compiled import (
+from detectors.crowd.loops.compiled import (
     BOOL,
     FLOAT,
     FLOATS_2D,

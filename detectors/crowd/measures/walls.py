@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from detectors.crowd.density import Cells, Outline
-from detectors.crowd.voronoi_loops import voronoi_corners
+from detectors.crowd.loops.voronoi import voronoi_corners
+from detectors.crowd.measures.density import Cells, Outline
 from detectors.geometry.homography import Floats, Ints
 
 Shapes = npt.NDArray[np.object_]

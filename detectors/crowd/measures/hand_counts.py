@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.crowd.recall import GROWTH_MIN, RECALL_MIN, RecallCurve, corrected, recall_table
+from detectors.crowd.measures.recall import GROWTH_MIN, RECALL_MIN, RecallCurve, corrected, recall_table
 from detectors.geometry.homography import Bools, Floats, Ints
 from ingest.errors import SettingsError, SettingsFaults
 

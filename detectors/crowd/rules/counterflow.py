@@ -20,11 +20,11 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from detectors.crowd.floor import PassagePersonsMin, PersonsMin, persons_at_least
-from detectors.crowd.motion import READS, Motion
-from detectors.crowd.velocity import MOVING_M_S
-from detectors.crowd.view_motion import CONFLICT_M
-from detectors.crowd.zone_rule import Step, Verdict, ZoneDetector, share_interval
+from detectors.crowd.measures.velocity import MOVING_M_S
+from detectors.crowd.motion.view_motion import CONFLICT_M
+from detectors.crowd.motion.zone_motion import READS, Motion
+from detectors.crowd.rules.floor import PassagePersonsMin, PersonsMin, persons_at_least
+from detectors.crowd.rules.zone_rule import Step, Verdict, ZoneDetector, share_interval
 from detectors.detector import Moment
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Bools, Floats

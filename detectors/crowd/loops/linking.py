@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from detectors.crowd.compiled import INTS, compiled
-from detectors.crowd.linking import CLEARLY, FIRST, JITTER_M, LINKED_S_MAX, WALK_M_S_MAX
-from detectors.crowd.track_loops import INTS32, PLACES_2D
-from detectors.crowd.tracks import I16, I32
+from detectors.crowd.loops.compiled import INTS, compiled
+from detectors.crowd.loops.track import INTS32, PLACES_2D
+from detectors.crowd.motion.linking import CLEARLY, FIRST, JITTER_M, LINKED_S_MAX, WALK_M_S_MAX
+from detectors.crowd.motion.tracks import I16, I32
 from detectors.geometry.homography import Ints
 
 

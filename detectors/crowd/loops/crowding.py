@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.crowd.compiled import BOOLS, FLOAT, FLOATS, FLOATS_2D, INTS, NONE, WRITTEN, WRITTEN_2D, compiled
+from detectors.crowd.loops.compiled import BOOLS, FLOAT, FLOATS, FLOATS_2D, INTS, NONE, WRITTEN, WRITTEN_2D, compiled
 from detectors.geometry.homography import Bools, Floats, Ints
 
 UNIT = 2**40  # of the sums of whole numbers

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from detectors import columns, onset
-from detectors.crowd.motion import Motion
+from detectors.crowd.motion.zone_motion import Motion
 from detectors.crowd.trust import measurement
 from detectors.detector import Condition, Moment
 from detectors.district_view import DistrictView

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from detectors.crowd.compiled import INTS, compiled
-from detectors.crowd.tracks import ABSENT, I16, I32, MEMORY_S, RUN_M_S_MAX, SLOTS
+from detectors.crowd.loops.compiled import INTS, compiled
+from detectors.crowd.motion.tracks import ABSENT, I16, I32, MEMORY_S, RUN_M_S_MAX, SLOTS
 from detectors.geometry.homography import Ints
 from detectors.newest import NOT_YET
 

@@ -24,9 +24,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from detectors.crowd.floor import PERSONS_DEFAULT, PERSONS_FLOOR, PersonsMin
-from detectors.crowd.motion import READS, Motion
-from detectors.crowd.zone_rule import Step, Verdict, ZoneDetector
+from detectors.crowd.motion.zone_motion import READS, Motion
+from detectors.crowd.rules.floor import PERSONS_DEFAULT, PERSONS_FLOOR, PersonsMin
+from detectors.crowd.rules.zone_rule import Step, Verdict, ZoneDetector
 from detectors.detector import Moment
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Bools, Floats, Ints

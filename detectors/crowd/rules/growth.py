@@ -24,12 +24,12 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from detectors.crowd.floor import PERSONS_DEFAULT, PassagePersonsMin, PersonsMin, persons_at_least
-from detectors.crowd.flow import time_to_full_s
-from detectors.crowd.motion import READS as MOTION_READS
-from detectors.crowd.motion import Motion
+from detectors.crowd.measures.flow import time_to_full_s
+from detectors.crowd.motion.zone_motion import READS as MOTION_READS
+from detectors.crowd.motion.zone_motion import Motion
 from detectors.crowd.occupancy import READS as OCCUPANCY_READS
-from detectors.crowd.zone_rule import Step, Verdict, ZoneDetector
+from detectors.crowd.rules.floor import PERSONS_DEFAULT, PassagePersonsMin, PersonsMin, persons_at_least
+from detectors.crowd.rules.zone_rule import Step, Verdict, ZoneDetector
 from detectors.detector import Moment
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Bools, Floats

@@ -19,10 +19,10 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from detectors.crowd.floor import PassagePersonsMin, PersonsMin, persons_at_least
-from detectors.crowd.motion import READS, Motion
-from detectors.crowd.view_motion import RUNNING_M_S
-from detectors.crowd.zone_rule import Step, Verdict, ZoneDetector
+from detectors.crowd.motion.view_motion import RUNNING_M_S
+from detectors.crowd.motion.zone_motion import READS, Motion
+from detectors.crowd.rules.floor import PassagePersonsMin, PersonsMin, persons_at_least
+from detectors.crowd.rules.zone_rule import Step, Verdict, ZoneDetector
 from detectors.detector import Moment
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Bools, Floats

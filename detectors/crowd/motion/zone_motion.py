@@ -9,15 +9,16 @@ few persons could be followed, motion is not known.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib import import_module
 
 import msgspec
 import numpy as np
 
 from detectors import columns
-from detectors.crowd import linking, tracks, view_motion
 from detectors.crowd.counting import outlines
+from detectors.crowd.motion import linking, tracks, view_motion
+from detectors.crowd.motion.view_motion import COLUMNS
 from detectors.crowd.occupancy import BLIND
-from detectors.crowd.view_motion import COLUMNS
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Bools, Floats, Ints
 from detectors.newest import NOT_YET, newest
@@ -99,8 +100,8 @@ class Motion:
 
 def prepare(district: DistrictView, confidence_min: float) -> Prepared:
     # Compiled before the first tick, not in the middle of a stream.
-    from detectors.crowd import linking_loops, track_loops, view_loops  # noqa: F401
-
+    for loops in ("linking", "track", "view"):
+        import_module(f"detectors.crowd.loops.{loops}")
     cameras = len(district.cameras)
     lines = outlines(district)
     low, high = np.full((cameras, 2), np.inf), np.full((cameras, 2), -np.inf)
@@ -309,7 +310,7 @@ def _persons(prepared: Prepared, tick: Tick, frames: Ints, camera: Ints) -> tupl
 def _measured(prepared: Prepared, state: State, camera: Ints, at_ns: int) -> State:
     """The state with the measures of the cameras that were just sampled."""
     district, followed = prepared.district, state.tracks
-    from detectors.crowd.view_loops import measure_views
+    from detectors.crowd.loops.view import measure_views
 
     noise_m, measures = measure_views(
         followed.start, followed.place_cm, followed.sampled_ns, state.cameras.noise_m, camera,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from detectors.crowd.compiled import (
+from detectors.crowd.loops.compiled import (
     BOOL,
     BOOLS,
     FLOAT,
@@ -17,10 +17,10 @@ from detectors.crowd.compiled import (
     WRITTEN_INTS,
     compiled,
 )  # fmt: skip
-from detectors.crowd.track_loops import INTS_2D, PLACES_3D
-from detectors.crowd.tracks import ABSENT, I16, SLOTS
-from detectors.crowd.velocity import MOVING_M_S, SPEED_NOISE_M_S, WINDOW_S_MAX, WINDOW_S_MIN
-from detectors.crowd.view_motion import (
+from detectors.crowd.loops.track import INTS_2D, PLACES_3D
+from detectors.crowd.measures.velocity import MOVING_M_S, SPEED_NOISE_M_S, WINDOW_S_MAX, WINDOW_S_MIN
+from detectors.crowd.motion.tracks import ABSENT, I16, SLOTS
+from detectors.crowd.motion.view_motion import (
     AGAINST,
     CARRIED_S,
     CLUSTER,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from detectors.crowd.tracks import I16, I32
+from detectors.crowd.motion.tracks import I16, I32
 from detectors.geometry.homography import Ints
 from detectors.newest import NOT_YET
 from ingest.errors import RecordError
@@ -60,7 +60,7 @@ def link(before: Untracked, camera: Ints, captured_ns: Ints, frame: Ints, place_
     Returns:
         What to remember, and (P,) the numbers; they do not depend on the order of the persons of a frame.
     """
-    from detectors.crowd.linking_loops import nearest
+    from detectors.crowd.loops.linking import nearest
 
     order = np.lexsort((place_cm[:, 1], place_cm[:, 0], frame))
     first = np.searchsorted(frame, np.arange(len(camera) + 1))  # `frame` is ascending, and stays so

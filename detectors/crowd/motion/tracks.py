@@ -77,7 +77,7 @@ def advance(
         place_cm: (P, 2)
         gap_ns: (C,) as for `due`.
     """
-    from detectors.crowd.track_loops import merge
+    from detectors.crowd.loops.track import merge
 
     kept = np.flatnonzero(id != -1)
     # Stable, so that what comes sorted, as it mostly does, costs one pass; of the same ids none is kept below.

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.crowd.density import KERNEL_M
-from detectors.crowd.recall import SIGMAS_95, RecallTable, recall_at
+from detectors.crowd.measures.density import KERNEL_M
+from detectors.crowd.measures.recall import SIGMAS_95, RecallTable, recall_at
 from detectors.geometry.homography import Floats, Ints
 
 RADIUS_M_MAX = 3.0

@@ -61,7 +61,7 @@ def outline(zones: Sequence[Floats | shapely.Polygon | shapely.MultiPolygon]) ->
 
 def persons_inside(zones: Outline, position: Floats, frame_start: Ints) -> Ints:
     """(F, Z) persons (N, 2) of each frame in each zone; one on the border of two zones is in exactly one of them."""
-    from detectors.crowd.voronoi_loops import count_inside
+    from detectors.crowd.loops.voronoi import count_inside
 
     count = np.zeros((len(frame_start) - 1, len(zones.area_m2)), np.int64)
     count_inside(np.ascontiguousarray(position), frame_start, zones.box, zones.edge, zones.start, count)
@@ -98,13 +98,13 @@ def voronoi_cells(
 
     Source: Steffen and Seyfried, Physica A 389 (2010) 1902, sec. 2.
     """
-    from detectors.crowd.voronoi_loops import voronoi_areas
+    from detectors.crowd.loops.voronoi import voronoi_areas
 
     cells = Cells(np.zeros(len(position)), np.zeros((len(position), len(zones.area_m2))))
     places, disc = np.ascontiguousarray(position, np.float64), _disc(cut_m)
     voronoi_areas(places, frame_start, disc, cut_m, zones.box, zones.edge, zones.start, cells.cell_m2, cells.inside_m2)
     if walls is not None:
-        from detectors.crowd.walls import cut_at_walls
+        from detectors.crowd.measures.walls import cut_at_walls
 
         return cut_at_walls(zones, places, frame_start, disc, walls, cells)
     return cells
@@ -182,7 +182,7 @@ def densest(position: Floats, start: Ints, asked: Bools, radius_m: Floats) -> Cr
         asked: (N,) who is in the zone.
         radius_m: (G,) R; a group of which it is NaN gets 0.
     """
-    from detectors.crowd.crowding_loops import densest as fill
+    from detectors.crowd.loops.crowding import densest as fill
 
     found = Crowding(np.zeros(len(radius_m)), np.zeros(len(radius_m)))
     fill(np.ascontiguousarray(position), start, asked, radius_m, KERNEL_REACH, found.weight, found.square)
@@ -208,7 +208,7 @@ def crowding_moments(position: Floats, velocity: Floats, group_start: Ints, radi
 
     Source: Helbing, Johansson and Al-Abideen, Phys. Rev. E 75 (2007) 046109, eqs. 1 to 4.
     """
-    from detectors.crowd.crowding_loops import crowding_moments as fill
+    from detectors.crowd.loops.crowding import crowding_moments as fill
 
     moment = np.zeros((len(position), 4))
     fill(np.ascontiguousarray(position), np.ascontiguousarray(velocity), group_start, radius_m, moment)

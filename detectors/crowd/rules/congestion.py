@@ -18,10 +18,10 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from detectors.crowd.floor import PERSONS_DEFAULT, PassagePersonsMin, PersonsMin, persons_at_least
-from detectors.crowd.motion import READS, Motion
-from detectors.crowd.surge import share_of_mean
-from detectors.crowd.zone_rule import Step, Verdict, ZoneDetector
+from detectors.crowd.motion.zone_motion import READS, Motion
+from detectors.crowd.rules.floor import PERSONS_DEFAULT, PassagePersonsMin, PersonsMin, persons_at_least
+from detectors.crowd.rules.surge import share_of_mean
+from detectors.crowd.rules.zone_rule import Step, Verdict, ZoneDetector
 from detectors.detector import Moment
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Floats

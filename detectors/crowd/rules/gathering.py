@@ -20,15 +20,15 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from detectors.crowd.floor import (
+from detectors.crowd.motion.zone_motion import READS, Motion
+from detectors.crowd.rules.floor import (
     PERSONS_DEFAULT,
     PassagePersonsMin,
     PersonsMin,
     is_passage,
     persons_at_least,
 )  # fmt: skip
-from detectors.crowd.motion import READS, Motion
-from detectors.crowd.zone_rule import Step, Verdict, ZoneDetector
+from detectors.crowd.rules.zone_rule import Step, Verdict, ZoneDetector
 from detectors.detector import Moment
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Bools, Floats

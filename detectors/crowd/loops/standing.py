@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detectors.crowd.compiled import BOOLS, FLOATS_2D, INTS, NONE, SINGLES_2D, WRITTEN_2D, WRITTEN_BOOLS, compiled
+from detectors.crowd.loops.compiled import BOOLS, FLOATS_2D, INTS, NONE, SINGLES_2D, WRITTEN_2D, WRITTEN_BOOLS, compiled
 from detectors.geometry.homography import Bools, Floats, Ints
 from ingest.schema.tick import F32
 
