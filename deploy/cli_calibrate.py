@@ -23,7 +23,7 @@ def calibrate_recall(file: Path) -> None:
 
     Example:  drumtower calibrate recall counts.csv >> drumtower.toml
     """
-    from detectors.crowd.hand_counts import fit_recall, read_hand_counts, toml_of
+    from detectors.crowd.measures.hand_counts import fit_recall, read_hand_counts, toml_of
     from ingest.errors import SettingsError
 
     try:
