@@ -28,8 +28,9 @@ from ingest.stages.checkpoint import Snapshot, last_snapshot, snapshot_draft
 from ingest.stages.stage import Input, Output, Read, Stage, State
 from ingest.stages.watermark import NEVER_NS, combined_ns
 
-# A commit costs as much as several ticks, here and at the broker: what comes within this time shares one.
-COMMITS_APART_NS = 50_000_000
+# A commit costs as much as several ticks, here and at the broker: what comes within this time shares one. A record
+# that comes alone waits for nothing.
+COMMITS_APART_NS = 100_000_000
 LIVE_PERIOD_NS = NS_PER_S
 LIVE_LIFETIME_S = 15.0
 IDLE_NS = 10 * NS_PER_S
