@@ -87,7 +87,7 @@ def detect_json(settings: KafkaSettings, stage: DetectStage, partitions: int, bo
     servers = list(settings.bootstrap_servers)
     consumer = kafka.KafkaConsumer(
         FRAME_TOPIC, bootstrap_servers=servers, group_id=JSON_GROUP, enable_auto_commit=False,
-        auto_offset_reset="earliest", metrics_enabled=False,
+        auto_offset_reset="earliest", metrics_enabled=False, heartbeat_interval_ms=300,
         fetch_max_bytes=settings.fetch_bytes_max, max_partition_fetch_bytes=settings.fetch_bytes_max,
     )  # fmt: skip
     producer = kafka.KafkaProducer(bootstrap_servers=servers, acks="all", linger_ms=5, metrics_enabled=False)

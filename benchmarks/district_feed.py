@@ -33,14 +33,14 @@ _JSON_IN_FLIGHT_MAX = 20_000  # messages; the client alone would buffer without 
 _LISTS = 512  # of objects, made before the clock runs
 
 
-class FrameObject(msgspec.Struct):
+class FrameObject(msgspec.Struct, gc=False):
     kind: int
     confidence: float
     box: tuple[float, float, float, float]
     track: int
 
 
-class FrameMessage(msgspec.Struct):
+class FrameMessage(msgspec.Struct, gc=False):
     camera: int
     captured_at_ns: int
     arrived_at_ns: int

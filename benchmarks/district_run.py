@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import time
 import traceback
@@ -19,7 +20,7 @@ from detectors.geometry.homography import Floats
 from ingest.clock import NS_PER_S
 from tests.support.kafka_broker import KafkaBroker
 
-LAG_GROWN_S, LAG_S_MAX = 0.1, 1.0
+LAG_GROWN_S, LAG_S_MAX = 0.15, 1.0
 _LOOK_S = 0.1
 _READY_S_MAX, _DRAIN_S_MAX = 60.0, 30.0
 _PAUSE_HZ = 0.0  # while a backlog drains: not even ticks of nothing come
@@ -248,6 +249,7 @@ def _run(part: Part, board: Board) -> None:
     """A process: waits until it is wanted."""
     while not board[Slot.GO] and not board[Slot.STOP]:
         time.sleep(_LOOK_S)
+    gc.freeze()  # what was made before the fork, the views of a whole district, is not looked through again and again
     try:
         if not board[Slot.STOP]:
             part(board)
