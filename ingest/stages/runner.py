@@ -162,6 +162,8 @@ class Runner(Generic[State, Input, Output]):
                 batches.setdefault(record.position.partition, []).append(record)
         if batches:
             self._carry(consumer, producer, batches)
+        else:
+            self._save(consumer, producer, self._unsaved(self._snapshots_apart_ns))
         self._show()
         return sum(map(len, batches.values()))
 
@@ -260,20 +262,31 @@ class Runner(Generic[State, Input, Output]):
             self._drop_producer()
             raise
 
-    def _save_rest(self) -> None:
-        """Before a farewell: a snapshot of each line that has gone on since its last, so that none is stepped again."""
-        rest = {
+    def _unsaved(self, apart_ns: int) -> dict[int, _Line[State]]:
+        """Lines that have gone on since their last snapshot, where that is at least `apart_ns` old."""
+        now_ns = self._clock.monotonic_ns()
+        return {
             partition: line
             for partition, line in self._lines.items()
-            if line.saved_offset != line.next_offset and line.next_offset > line.told_offset
+            if line.saved_offset not in (None, line.next_offset)
+            and line.next_offset >= line.told_offset
+            and now_ns - line.saved_ns >= apart_ns
         }
-        if not rest or self._consumer is None or self._producer is None:
+
+    def _save(self, consumer: Consumer, producer: Producer, lines: Mapping[int, _Line[State]]) -> None:
+        """A snapshot of each of these lines, with nothing to tell: of those that are quiet, and before a farewell."""
+        if lines:
+            now_ns = self._clock.monotonic_ns()
+            snapshots = [self._snapshot(partition, line, now_ns) for partition, line in lines.items()]
+            positions = {partition: line.next_offset for partition, line in lines.items()}
+            self._commit(consumer, producer, snapshots, positions)
+
+    def _save_rest(self) -> None:
+        """So that nothing is stepped again by whoever takes over from a worker that leaves."""
+        if self._consumer is None or self._producer is None:
             return
-        now_ns = self._clock.monotonic_ns()
-        snapshots = [self._snapshot(partition, line, now_ns) for partition, line in rest.items()]
-        positions = {partition: line.next_offset for partition, line in rest.items()}
         try:
-            self._commit(self._consumer, self._producer, snapshots, positions)
+            self._save(self._consumer, self._producer, self._unsaved(0))
         except BusError as error:
             self._log.warning("snapshot.not_saved", stage=self.stage.name, reason=str(error))
 

@@ -318,3 +318,23 @@ def test_a_drained_runner_leaves_its_partitions_at_once(bus: Bus) -> None:
     drain(second, bus, 1)
     second.close()
     assert [text.split()[1] for text in texts(bus) if text] == [b"1", b"3"]
+
+
+def test_a_line_that_has_gone_quiet_is_saved_where_it_stands(bus: Bus) -> None:
+    line = runner(bus, apart_s=0.2)
+    feed(bus, [b"1"])
+    drain(line, bus, 1)
+    feed(bus, [b"2"])
+    drain(line, bus, 1)
+
+    def is_saved() -> bool:
+        line.run_once(0.01)
+        snapshot = last_snapshot(bus, "sum", 0)
+        return snapshot is not None and (snapshot.next_offset, snapshot.state) == (2, b"3")
+
+    until(is_saved, "the snapshot of the quiet line")
+    before = len(bus.read("dt.state.sum", 0, 0))
+    for _ in range(3):
+        line.run_once(0.15)
+    assert len(bus.read("dt.state.sum", 0, 0)) == before, "what is saved is not saved again"
+    line.close()
