@@ -8,6 +8,7 @@ dies.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -37,7 +38,7 @@ from tests.support.waiting import until
 
 PARTITIONS = 6
 START_S_MAX = 40.0
-HANDOVER_S_MAX = 10.0
+HANDOVER_S_MAX = 10.0  # of a machine that is not overloaded
 _SETTINGS = """
 data = {data}
 [bus]
@@ -49,7 +50,12 @@ bootstrap_servers = [{kafka}]
 read_s_max = 2.0
 """
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
+
+
+def handover_s_max() -> float:
+    """Ten seconds; more, by as much, where more programs want to run than there are cores."""
+    return HANDOVER_S_MAX * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 class Workers:
@@ -164,7 +170,7 @@ def test_a_worker_that_slept_stops_at_once_and_doubles_nothing(workers: Workers)
     until(lambda: sum((workers.plays() - before).values()) == PARTITIONS // 2, "the other reads its cameras")
     moved = workers.plays() - before
     assert set(moved.values()) == {1}, "who already had cameras keeps them untouched"
-    assert time.monotonic() - started_s < HANDOVER_S_MAX
+    assert time.monotonic() - started_s < handover_s_max()
     # Its sessions were closed before the other came: cameras that give one only were free.
     assert workers.server.teardowns - teardowns == PARTITIONS // 2
     until(lambda: time.monotonic() - started_s > 15.0, "the end of its sleep", 30.0)
@@ -193,5 +199,5 @@ def test_the_cameras_of_a_worker_that_dies_live_on_within_ten_seconds(workers: W
     numbers = {int(name.removeprefix("gate-")) for name in moved}
     until(lambda: numbers <= workers.first_frames(played_ns).keys(), "frames of them on the bus", period_s=0.2)
     took_s = (max(workers.first_frames(played_ns)[number] for number in numbers) - killed_ns) / NS_PER_S
-    assert took_s < HANDOVER_S_MAX, f"took {took_s:.1f} s"
+    assert took_s < handover_s_max(), f"took {took_s:.1f} s"
     until(lambda: workers.programs.is_gone(group), "nothing of the dead one is left")
