@@ -15,7 +15,7 @@ findings) are a process each, the detectors are two, which share the partitions.
   `cpu_share` is the CPU time of broker, cameras and detectors over the time of all cores.
 - **The greatest load.** The cameras' frame rate is raised in steps until the lag grows, then the last step is halved;
   the same for one JSON message a frame, the usual design, through the same client, with the same cameras, crowds and
-  detectors. A step holds if the mean lag of its second half is at most 0.15 s above that of its first,
+  detectors. A step holds if the median lag of its second half is at most 0.15 s above that of its first,
   and under a second. `ratio_to_per_frame_json` is of the frames/s that were then really done.
 
 The usual design is given what helps it: the quickest JSON codec, objects that are made before and that no garbage
