@@ -35,7 +35,7 @@ def fit_homography(image: Floats, ground: Floats) -> Floats:
         raise ValueError(f"homography: expected two arrays (N, 2) with N >= 4, got {image.shape} and {ground.shape}")
     if not (np.isfinite(image).all() and np.isfinite(ground).all()):
         raise ValueError("homography: expected finite coordinates, got NaN or infinity")
-    to_unit_image, to_unit_ground = _normaliser(image), _normaliser(ground)
+    to_unit_image, to_unit_ground = normaliser(image), normaliser(ground)
     x, y = (image @ to_unit_image[:2, :2].T + to_unit_image[:2, 2]).T
     u, v = (ground @ to_unit_ground[:2, :2].T + to_unit_ground[:2, 2]).T
     one, zero = np.ones_like(x), np.zeros_like(x)
@@ -91,7 +91,7 @@ def jacobian(homography: Floats, points: Floats) -> Floats:
     return result
 
 
-def _normaliser(points: Floats) -> Floats:
+def normaliser(points: Floats) -> Floats:
     """(3, 3) moves the centre of the points to 0 and their mean distance from it to sqrt 2."""
     centre = points.mean(axis=0)
     distance = float(np.linalg.norm(points - centre, axis=1).mean())

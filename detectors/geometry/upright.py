@@ -30,13 +30,16 @@ class Upright:
     """A camera over its ground plane; lengths in the picture are in picture heights, the origin is its middle."""
 
     homography: Floats  # (3, 3) picture in [0, 1] to metres
+    to_centred: Floats  # (3, 3) picture in [0, 1] to picture heights around its middle
+    from_ground: Floats  # (3, 3) metres to the homogeneous centred picture point, with depth as its weight
     up: Floats  # (3,) what one metre of height adds to the homogeneous picture point
     focal: float
+    focal_known: bool  # from the calibration; else a usual one
     scale: float  # homogeneous weight per metre of depth
 
     def body_top(self, foot: Floats) -> Floats:
         """(K, 2) where the head of a body is seen whose foot point is at (K, 2); both in [0, 1], y down."""
-        head = self._ground_points(foot) + BODY_HEIGHT_M * self.up
+        head = self.ground_points(foot) + BODY_HEIGHT_M * self.up
         return _uncentred(head[:, :2] / _positive(head[:, 2:]))
 
     def body_share(self, foot: Floats) -> Floats:
@@ -44,7 +47,7 @@ class Upright:
         (K,) share of the picture that an upright body covers whose foot point is at (K, 2): side and top of a cylinder
         of 0.5 m x 1.7 m. NaN where there is no ground.
         """
-        low = self._ground_points(foot)
+        low = self.ground_points(foot)
         high = low + BODY_HEIGHT_M * self.up
         low_weight, high_weight = _positive(low[:, 2]), _positive(high[:, 2])
         top = high[:, :2] / high_weight[:, None]
@@ -52,10 +55,7 @@ class Upright:
         low_per_m, high_per_m = self.focal * self.scale / low_weight, self.focal * self.scale / high_weight
         side = length * BODY_WIDTH_M * (low_per_m + high_per_m) / 2.0
         # The circle of the top is foreshortened by the sine of the angle at which it is looked down upon.
-        ray = np.concatenate([top / self.focal, np.ones((len(top), 1))], axis=1)
-        up = np.append(self.up[:2] / self.focal, self.up[2]) / self.scale
-        sine = np.abs(ray @ up) / np.linalg.norm(ray, axis=1)
-        circle = np.pi / 4.0 * (BODY_WIDTH_M * high_per_m) ** 2 * sine
+        circle = np.pi / 4.0 * (BODY_WIDTH_M * high_per_m) ** 2 * self._sine_down(top)
         share: Floats = (side + circle) / ASPECT
         return share
 
@@ -67,7 +67,18 @@ class Upright:
             foot = middle - (self.body_top(foot) - foot) / 2.0
         return foot
 
-    def _ground_points(self, foot: Floats) -> Floats:
+    def depression_degrees(self, point: Floats) -> Floats:
+        """(K,) the angle below the horizontal at which points (K, 2) of the picture are looked at."""
+        angle: Floats = np.degrees(np.arcsin(self._sine_down((point - 0.5) * np.array([ASPECT, 1.0]))))
+        return angle
+
+    def _sine_down(self, centred: Floats) -> Floats:
+        ray = np.concatenate([centred / self.focal, np.ones((len(centred), 1))], axis=1)
+        up = np.append(self.up[:2] / self.focal, self.up[2]) / self.scale
+        sine: Floats = np.abs(ray @ up) / np.linalg.norm(ray, axis=1)
+        return sine
+
+    def ground_points(self, foot: Floats) -> Floats:
         """(K, 3) homogeneous centred picture points of the ground seen at (K, 2), with depth as their weight."""
         # The ground's own weight is the inverse of its depth; so nothing needs to be projected there and back.
         depth = 1.0 / _positive(foot @ self.homography[2, :2] + self.homography[2, 2])
@@ -79,7 +90,7 @@ def upright(homography: Floats) -> Upright:
     """The camera of this (3, 3) homography from the picture in [0, 1] to metres, scaled as `fit_homography` does."""
     to_centred = np.array([[ASPECT, 0.0, -ASPECT / 2.0], [0.0, 1.0, -0.5], [0.0, 0.0, 1.0]])
     from_ground = to_centred @ np.linalg.inv(homography)
-    focal = _focal(from_ground)
+    focal, focal_known = _focal(from_ground)
     lens = np.array([focal, focal, 1.0])
     east, north, origin = (from_ground / lens[:, None]).T
     scale = float(np.sqrt(np.linalg.norm(east) * np.linalg.norm(north)))
@@ -87,19 +98,23 @@ def upright(homography: Floats) -> Upright:
     normal = normal / np.linalg.norm(normal)
     if normal @ origin > 0.0:  # the camera is above the ground
         normal = -normal
-    return Upright(homography, scale * lens * normal, focal, scale)
+    return Upright(homography, to_centred, from_ground, scale * lens * normal, focal, focal_known, scale)
 
 
-def _focal(from_ground: Floats) -> float:
-    """The focal length in picture heights under which east and north are perpendicular and equal, in least squares."""
+def _focal(from_ground: Floats) -> tuple[float, bool]:
+    """
+    The focal length in picture heights under which east and north are perpendicular and equal, in least squares, and
+    whether the homography tells it.
+    """
     east, north = from_ground[:, 0], from_ground[:, 1]
     across = ((east[:2] + 1j * north[:2]) ** 2).sum()
     along = (east[2] + 1j * north[2]) ** 2
     size = float((east[:2] ** 2).sum() + (north[:2] ** 2).sum())
     if abs(across) < 1e-3 * size:
-        return _FOCAL_USUAL
+        return _FOCAL_USUAL, False
     inverse_square = -(along * np.conj(across)).real / abs(across) ** 2
-    return float(np.clip(max(inverse_square, 1e-9) ** -0.5, _FOCAL_MIN, _FOCAL_MAX))
+    focal = max(inverse_square, 1e-9) ** -0.5
+    return float(np.clip(focal, _FOCAL_MIN, _FOCAL_MAX)), bool(_FOCAL_MIN < focal < _FOCAL_MAX)
 
 
 def _positive(weight: Floats) -> Floats:
