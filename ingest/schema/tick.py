@@ -42,6 +42,9 @@ class Picture(IntFlag):
     BLURRED = 16
     MOVED = 32
     LEARNING = 64  # the background is being learned: who stands in the picture now would become a part of it
+    WASHED_OUT = 128  # so much light that nothing can be told apart
+    COLOUR_LOST = 256  # grey where there is colour at this time of day
+    FLOODED = 512  # all of it changes with each picture: interference, shaking
 
 
 class ObjectClass(IntEnum):
@@ -87,6 +90,8 @@ class EventKind(IntEnum):
     STREAM_AUTH_FAILED = 35
     STREAM_NO_VIDEO = 36
     STREAM_QUARANTINED = 37
+    STREAM_CLOCK_OFF = 39  # value: the camera's clock less ours, s
+    STREAM_KEY_GAP = 40  # value: time between two pictures that stand for themselves, s
 
 
 class EventState(IntEnum):

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from av.video.reformatter import VideoReformatter
 from ingest.cameras.observation import Observation
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.signals import HEIGHT, WIDTH, SignalReader, SignalSettings
+from ingest.cameras.signals.sample import from_planes
 from ingest.cameras.sources.cause import source_error
 from ingest.cameras.sources.choice import StreamChoice
 from ingest.cameras.sources.sampler import Sampler, Want
@@ -166,10 +168,12 @@ class VideoReader(Reader):
             self._tell(packet, *size, Picture(0), jpeg=jpeg)
             return
         how = "AREA" if frame.width > WIDTH * _ROUGH_PIXELS else "BILINEAR"
-        small = self._scaler.reformat(frame, WIDTH, HEIGHT, format="gray", interpolation=how, threads=1)
-        grey = small.to_ndarray()
+        small = self._scaler.reformat(frame, WIDTH, HEIGHT, format="yuv420p", interpolation=how, threads=1)
+        grey, colour = from_planes(small.to_ndarray().astype(np.uint8, copy=False))
         captured_ns, source = self._placed(packet)
-        seen = self._signals.read(grey.astype(np.uint8, copy=False), captured_ns)
+        is_key = packet.packet.is_keyframe
+        digest = crc32(memoryview(packet.packet)) if is_key else None
+        seen = self._signals.read(grey, captured_ns, colour, is_key, digest)
         self.picture = seen.picture
         self._put(
             Observation(
@@ -181,10 +185,13 @@ class VideoReader(Reader):
                 height=min(size[1], 65_535),
                 picture=seen.picture,
                 foreground=seen.foreground,
+                flame=seen.flame,
+                smoke=seen.smoke,
                 sharpness=seen.sharpness,
                 brightness=seen.brightness,
                 foreground_grid=seen.foreground_grid,
                 flow_grid=seen.flow_grid,
+                events=seen.events,
                 jpeg=jpeg,
             )
         )
