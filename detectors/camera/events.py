@@ -158,7 +158,8 @@ class Events:
 def _heard(moment: Moment, tick: Tick) -> Ints:
     """(J,) rows of the cameras that something came of; that our own reader says that nothing comes is not of them."""
     is_frame = moment.camera_row >= 0
-    is_frame[tick.event_frame()[tick.event_kind >= KINDS]] = False
+    silent = (tick.event_kind >= KINDS) & (tick.event_kind < EventKind.LEFT_BEHIND)
+    is_frame[tick.event_frame()[silent]] = False
     return moment.camera_row[is_frame]
 
 

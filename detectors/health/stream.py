@@ -4,6 +4,7 @@
     stalled   no frame for 10 s (or five sampling periods) although ticks come, also when none ever came
     unreachable, refused, auth_failed, no_video, quarantined    the same, where its reader says why
     frozen, covered, dark, corrupt    its pictures are flagged so, and stay so
+    flooding  it sends more than it may, and its reader holds it back
 
 A notice; amber where the camera looks at a crowd: a zone that was last known at half of its safe capacity, or at 1.5
 persons/m2. One condition a camera: of several troubles the first of the list is told.
@@ -24,10 +25,11 @@ from detectors.detector import Condition, Moment
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Bools, Floats, Ints
 from detectors.newest import NOT_YET, newest, put
+from ingest.clock import NS_PER_S
 from ingest.schema.finding import Level, Phase
 from ingest.schema.tick import EventKind, Picture, Tick
 
-_OBSERVED = ("stalled", "frozen", "covered", "dark", "corrupt")
+_OBSERVED = ("stalled", "frozen", "covered", "dark", "corrupt", "flooding")
 _CAUSES = ("unreachable", "refused", "auth_failed", "no_video", "quarantined")  # of silence
 TROUBLES = (*_OBSERVED, *_CAUSES)
 _CAUSE_OF_KIND = {
@@ -40,6 +42,8 @@ _CAUSE_OF_KIND = {
 }
 _CAUSE = np.full(256, -1, np.int64)
 _CAUSE[list(_CAUSE_OF_KIND)] = list(_CAUSE_OF_KIND.values())
+_ALWAYS = [_OBSERVED.index("stalled"), _OBSERVED.index("flooding")]  # observed at each tick, not in pictures
+_FLOOD_NS = 3 * NS_PER_S  # its reader says so each second
 _FLAGS = np.array([Picture.FROZEN, Picture.COVERED, Picture.DARK, Picture.CORRUPT], np.int64)
 _SAMPLES_MISSED_MAX = 5
 
@@ -53,6 +57,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     covered_s: Seconds = 10.0  # of a covered picture
     dark_s: Seconds = 60.0  # of a dark picture
     corrupt_s: Seconds = 10.0  # of broken pictures
+    flooding_s: Seconds = 10.0  # of more than it may send
     release_s: Seconds = 3.0  # of good pictures, before it is over
     crowd_use: Positive = 0.5  # of the safe capacity: a camera that goes blind over such a zone is amber
     crowd_per_m2: Positive = 1.5  # the same for a zone without a safe capacity, persons/m2
@@ -73,6 +78,7 @@ class Streams:
 
     silent_ns: Ints  # (C,) without a frame, while ticks came
     seen_ns: Ints  # (C,) the last frame; NOT_YET before the first
+    flooded_ns: Ints  # (C,) when its reader last said that it floods; NOT_YET before
     cause: Ints  # (C,) why it is silent, as its reader says, index in _CAUSES; -1 where nobody says
     looked_ns: Ints  # (C,) the last frame whose picture was looked at
     trouble: Ints  # (C,) as last told, index in TROUBLES; -1 where none is
@@ -90,20 +96,22 @@ class Crowd:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    onset: onset.State  # (C, 5) of what is observed; a cause is a name of the first
+    onset: onset.State  # (C, 6) of what is observed; a cause is a name of the first
     streams: Streams
     crowd: Crowd
 
 
 class Stream:
     name = "health.stream"
-    version = 1
+    version = 2  # 2 knows of floods
     reads = ("camera", "captured_at_ns", "picture", "brightness", "event_start", "event_kind")
     settings = StreamSettings
 
     def prepare(self, settings: StreamSettings, district: DistrictView) -> Prepared:
         period_s = np.array([camera.sampling_period_s for camera in district.cameras], np.float64)
-        held_s = np.array([0.0, settings.frozen_s, settings.covered_s, settings.dark_s, settings.corrupt_s])
+        held_s = np.array(
+            [0.0, settings.frozen_s, settings.covered_s, settings.dark_s, settings.corrupt_s, settings.flooding_s]
+        )
         return Prepared(
             settings=settings,
             district=district,
@@ -120,7 +128,7 @@ class Stream:
         zero, not_yet = np.zeros(cameras, np.int64), np.full(cameras, NOT_YET, np.int64)
         return State(
             onset.blank(cameras, len(_OBSERVED)),
-            Streams(zero, not_yet, zero - 1, not_yet, zero - 1, np.zeros(cameras, np.bool_), zero),
+            Streams(zero, not_yet, not_yet, zero - 1, not_yet, zero - 1, np.zeros(cameras, np.bool_), zero),
             Crowd(np.full(zones, np.nan), np.full(zones, np.nan)),
         )
 
@@ -129,11 +137,13 @@ class Stream:
         before = state.streams
         silent_ns, seen_ns, cause = _silence(prepared, before, moment, tick)
         looked_ns, looked, flagged = _flags(before.looked_ns, moment, tick)
-        over = np.concatenate([(silent_ns >= prepared.stalled_ns)[:, None], flagged], axis=1)
+        flooded_ns = _floods(before.flooded_ns, moment, tick)
+        floods = (flooded_ns != NOT_YET) & (moment.at_ns - flooded_ns <= _FLOOD_NS)
+        over = np.concatenate([(silent_ns >= prepared.stalled_ns)[:, None], flagged, floods[:, None]], axis=1)
         observed = np.repeat(looked[:, None], len(_OBSERVED), axis=1)
-        observed[:, 0] = True
+        observed[:, _ALWAYS] = True
         at_ns = np.repeat(looked_ns[:, None], len(_OBSERVED), axis=1)
-        at_ns[:, 0] = moment.at_ns
+        at_ns[:, _ALWAYS] = moment.at_ns
         risen = onset.step(prepared.rule, state.onset, at_ns, observed, over, ~over)
         raised = np.asarray(risen.raised.any(axis=1))
         trouble = np.where(raised, risen.raised.argmax(axis=1), -1)
@@ -144,7 +154,8 @@ class Stream:
         lasts = raised & (moment.at_ns - before.told_ns >= moment.update_ns)
         due = (trouble != before.trouble) | (over_crowd != before.over_crowd) | lasts
         told_ns = np.where(due & raised, moment.at_ns, before.told_ns)
-        after = State(risen, Streams(silent_ns, seen_ns, cause, looked_ns, trouble, over_crowd, told_ns), crowd)
+        streams = Streams(silent_ns, seen_ns, flooded_ns, cause, looked_ns, trouble, over_crowd, told_ns)
+        after = State(risen, streams, crowd)
         conditions = [
             _condition(self, prepared, after, int(camera), moment.at_ns, None)
             if raised[camera]
@@ -175,7 +186,7 @@ class Stream:
 
 def _silence(prepared: Prepared, streams: Streams, moment: Moment, tick: Tick) -> tuple[Ints, Ints, Ints]:
     """(C,) how long each camera has been silent, (C,) its newest frame, and (C,) why it is silent, if that is known."""
-    of_stream = tick.event_kind >= EventKind.STREAM_STALLED
+    of_stream = (tick.event_kind >= EventKind.STREAM_STALLED) & (tick.event_kind < EventKind.LEFT_BEHIND)
     said = tick.event_frame()[of_stream]
     tells = np.zeros(tick.frames, np.bool_)
     tells[said] = True  # no frame, but the word of who would have read it
@@ -189,6 +200,16 @@ def _silence(prepared: Prepared, streams: Streams, moment: Moment, tick: Tick) -
     about = moment.camera_row[said]
     cause[about[about >= 0]] = _CAUSE[tick.event_kind[of_stream]][about >= 0]
     return silent_ns, seen_ns, cause
+
+
+def _floods(flooded_ns: Ints, moment: Moment, tick: Tick) -> Ints:
+    """(C,) when its reader last said of each camera that it floods."""
+    row = moment.camera_row[tick.event_frame()[tick.event_kind == EventKind.STREAM_FLOODING]]
+    if not len(row):
+        return flooded_ns
+    after = flooded_ns.copy()
+    after[row[row >= 0]] = moment.at_ns
+    return after
 
 
 def _flags(looked_ns: Ints, moment: Moment, tick: Tick) -> tuple[Ints, Bools, Bools]:
@@ -224,8 +245,8 @@ def _condition(
     onset_ns = int(state.onset.since_ns[camera, column])
     if column == 0 and streams.seen_ns[camera] != NOT_YET:
         onset_ns = int(streams.seen_ns[camera])
-    # Silence is observed at each tick; a flag, when a picture was last looked at.
-    observed_ns = at_ns if column == 0 or ends else int(streams.looked_ns[camera])
+    # Silence and floods are observed at each tick; a flag, when a picture was last looked at.
+    observed_ns = at_ns if column in _ALWAYS or ends else int(streams.looked_ns[camera])
     hold_s = (int(prepared.stalled_ns[camera]) if column == 0 else int(prepared.rule.hold_ns[column])) / 1e9
     thresholds = {f"{_OBSERVED[column]}_s": hold_s, "release_s": prepared.settings.release_s}
     detail: dict[str, float] = {}

@@ -20,14 +20,18 @@ class Objects:
     track: I32  # (M,)
 
 
+NOWHERE = (np.nan, np.nan, np.nan, np.nan)
+
+
 class CameraEvent(NamedTuple):
-    """What a rule of the camera's own says, as in `Tick`."""
+    """What a rule of the camera's own says, or our own look at its picture, as in `Tick`."""
 
     kind: int  # EventKind
     state: int  # EventState
     value: float  # NaN where there is none
     confidence: float  # NaN where the camera says none
     at_ns: int  # UTC
+    box: tuple[float, float, float, float] = NOWHERE  # left, top, width, height in [0, 1], y down
 
 
 @dataclass(frozen=True, slots=True, eq=False)

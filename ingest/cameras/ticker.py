@@ -129,4 +129,5 @@ def assemble(rows: Sequence[Observation], partition: int, producer: str, starts_
         event_value=np.array([event.value for event in told], np.float32),
         event_confidence=np.array([event.confidence for event in told], np.float16),
         event_at_ns=np.array([event.at_ns for event in told], np.int64),
+        event_box=np.array([event.box for event in told], np.float32).reshape(-1, 4),
     )

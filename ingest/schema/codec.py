@@ -20,7 +20,7 @@ from ingest.errors import RecordError
 from ingest.schema import alert, finding
 from ingest.schema.tick import F32, GRID_COLUMNS, GRID_ROWS, Tick, empty_tick
 
-TICK_VERSION = 2  # 2 has events
+TICK_VERSION = 3  # 2 has events, 3 says where in the picture they are
 _CELLS = GRID_ROWS * GRID_COLUMNS
 _FACTS = 4  # fields of a tick before its columns
 _COLUMNS = frozenset(Tick.__slots__[_FACTS:])
@@ -42,9 +42,10 @@ _EVENT = pa.struct(
         pa.field("event_value", pa.float32(), nullable=False),
         pa.field("event_confidence", pa.float16(), nullable=False),
         pa.field("event_at_ns", pa.int64(), nullable=False),
+        pa.field("event_box", pa.list_(pa.float32(), 4), nullable=False),
     ]
 )
-_EVENT_NAMES = tuple(field.name for field in _EVENT)
+_EVENT_PLAIN = tuple(field.name for field in _EVENT)[:-1]
 TICK_SCHEMA = pa.schema(
     [
         pa.field("camera", pa.uint32(), nullable=False),
@@ -191,7 +192,11 @@ def _objects(tick: Tick) -> pa.Array:
 
 def _events(tick: Tick) -> pa.Array:
     flat = pa.StructArray.from_arrays(
-        [pa.array(np.ascontiguousarray(getattr(tick, name))) for name in _EVENT_NAMES], fields=list(_EVENT)
+        [
+            *(pa.array(np.ascontiguousarray(getattr(tick, name))) for name in _EVENT_PLAIN),
+            pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(tick.event_box).reshape(-1)), 4),
+        ],
+        fields=list(_EVENT),
     )
     return pa.ListArray.from_arrays(
         pa.array(tick.event_start.astype(np.int32)), flat, type=TICK_SCHEMA.field("events").type
@@ -267,8 +272,12 @@ def _object_columns(column: pa.ListArray) -> dict[str, np.ndarray]:
 def _event_columns(column: pa.ListArray) -> dict[str, np.ndarray]:
     start = column.offsets.to_numpy().astype(np.int64)
     events = column.values[start[0] : start[-1]]
-    columns = {name: events.field(name).to_numpy() for name in _EVENT_NAMES}
-    return {"event_start": start - start[0], **columns}
+    columns = {name: events.field(name).to_numpy() for name in _EVENT_PLAIN}
+    if "event_box" in {field.name for field in events.type}:
+        box = events.field("event_box").flatten().to_numpy().reshape(-1, 4)
+    else:  # version 2 does not know where
+        box = np.full((len(events), 4), np.nan, np.float32)
+    return {"event_start": start - start[0], **columns, "event_box": box}
 
 
 Event = TypeVar("Event", bound=msgspec.Struct)

@@ -57,8 +57,8 @@ class ObjectClass(IntEnum):
 class EventKind(IntEnum):
     """
     What a camera's own rule can say. The list is closed: what is not of a kind is not told, and no camera can pass a
-    word of its own along. From `STREAM_STALLED` on it is our reader that speaks, of a camera that gives no frames: a
-    row with such an event is no frame.
+    word of its own along. From `STREAM_STALLED` on it is our reader that speaks, of a camera that gives no frames, or
+    too many: a row with such an event is no frame.
     """
 
     LINE_CROSSED = 0
@@ -90,8 +90,12 @@ class EventKind(IntEnum):
     STREAM_AUTH_FAILED = 35
     STREAM_NO_VIDEO = 36
     STREAM_QUARANTINED = 37
+    STREAM_FLOODING = 38
     STREAM_CLOCK_OFF = 39  # value: the camera's clock less ours, s
     STREAM_KEY_GAP = 40  # value: time between two pictures that stand for themselves, s
+    # From 48 on it is our own look at the picture; each picture tells again what is there (value: for how many seconds).
+    LEFT_BEHIND = 48  # something that was brought and stays
+    TAKEN_AWAY = 49  # something that belonged to the scene is gone
 
 
 class EventState(IntEnum):
@@ -146,6 +150,7 @@ class Tick:
     event_value: F32  # (E,) a number of its kind, NaN where there is none
     event_confidence: F16  # (E,) in [0, 1], as the camera says it, NaN where unknown
     event_at_ns: I64  # (E,) UTC
+    event_box: F32  # (E, 4) where in the picture it is, as `object_box`; NaN where unknown
 
     @property
     def frames(self) -> int:
@@ -212,6 +217,7 @@ def _columns(frames: int, objects: int, events: int = 0) -> dict[str, tuple[type
         "event_value": (np.float32, (events,)),
         "event_confidence": (np.float16, (events,)),
         "event_at_ns": (np.int64, (events,)),
+        "event_box": (np.float32, (events, 4)),
     }
 
 

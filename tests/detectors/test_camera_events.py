@@ -36,6 +36,7 @@ def saying(
         event_value=np.full(count, value, np.float32),
         event_confidence=np.full(count, confidence, np.float16),
         event_at_ns=np.full(count, ns(at_s - 0.5), np.int64),
+        event_box=np.full((count, 4), np.nan, np.float32),
     )
 
 

@@ -11,7 +11,7 @@ from detectors.settings import DetectSettings
 from ingest.registry.district import district_of
 from ingest.schema.finding import Phase
 from ingest.schema.tick import EventKind, EventState, Picture
-from tests.detectors.plaza import EXACT, camera, counts, detect, plaza, run, seconds, tick, told, zone
+from tests.detectors.plaza import EXACT, camera, counts, detect, ns, plaza, run, seconds, tick, told, zone
 
 ONLY = ("health.stream",)
 
@@ -125,6 +125,7 @@ def without_frames(at_s, kind):
         event_value=nan.astype(np.float32),
         event_confidence=nan.astype(np.float16),
         event_at_ns=np.zeros(1, np.int64),
+        event_box=np.full((1, 4), np.nan, np.float32),
     )
 
 
@@ -164,3 +165,13 @@ def test_what_a_reader_says_of_a_stream_is_no_frame_and_counts_nobody():
     assert [(each.data.kind, *t) for each, t in zip(with_words, told(with_words), strict=True)] == [
         (each.data.kind, *t) for each, t in zip(without, told(without), strict=True)
     ]
+
+
+def test_our_own_look_at_a_picture_is_a_frame_and_no_silence():
+    seen = tick(1.0, {7: 0}, period_s=1.0, captured_s=1.0)
+    left = replace(without_frames(2, EventKind.LEFT_BEHIND), brightness=np.full(1, 90.0, np.float32))
+    looked = [replace(left, starts_at_ns=ns(at - 1), ends_at_ns=ns(at)) for at in range(2, 40)]
+    times = [np.full(1, ns(at), np.int64) for at in range(2, 40)]
+    ticks = [replace(each, captured_at_ns=at, arrived_at_ns=at) for each, at in zip(looked, times, strict=True)]
+    stage = detect(plaza(), DetectSettings(occupancy=EXACT), only=ONLY)
+    assert run(stage, [seen, *ticks])[1] == []

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ingest.schema.tick import GRID_COLUMNS, GRID_ROWS, Tick
+from ingest.schema.tick import GRID_COLUMNS, GRID_ROWS, EventKind, Tick
 
 TIMES = st.integers(0, 2**62)
 
@@ -67,9 +67,10 @@ def ticks(draw: st.DrawFn, frames_max: int = 5, objects_max: int = 6) -> Tick:
         object_box=draw(arrays(np.float32, (objects, 4), elements=st.floats(0, 1, width=32))),
         object_track=whole(np.int32, objects),
         event_start=np.concatenate([[0], np.cumsum(told)]).astype(np.int64),
-        event_kind=draw(arrays(np.uint8, events, elements=st.integers(0, 22))),
+        event_kind=draw(arrays(np.uint8, events, elements=st.sampled_from(EventKind))),
         event_state=draw(arrays(np.uint8, events, elements=st.integers(0, 4))),
         event_value=real(np.float32, events, 32),
         event_confidence=real(np.float16, events, 16),
         event_at_ns=draw(arrays(np.int64, events, elements=TIMES)),
+        event_box=real(np.float32, (events, 4), 32),
     )
