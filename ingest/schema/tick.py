@@ -93,7 +93,7 @@ class EventKind(IntEnum):
     STREAM_FLOODING = 38
     STREAM_CLOCK_OFF = 39  # value: the camera's clock less ours, s
     STREAM_KEY_GAP = 40  # value: time between two pictures that stand for themselves, s
-    # From 48 on it is our own look at the picture; each picture tells again what is there (value: for how many seconds).
+    # From 48 on it is our own look at the picture; each picture tells again what is there (value: for how long, s).
     LEFT_BEHIND = 48  # something that was brought and stays
     TAKEN_AWAY = 49  # something that belonged to the scene is gone
 
