@@ -102,7 +102,7 @@ def area_error(homography: Floats, covariance: Floats, points: Floats) -> float:
     # The area of a small piece is det(H) / weight^3; the change of its logarithm with each entry of H:
     change = np.linalg.inv(homography).T.reshape(9).copy()
     change[6:9] -= 3.0 * (ahead[seen] / weight[seen, None]).mean(axis=0)
-    return float(np.sqrt(max(change @ covariance @ change, 0.0)))
+    return float(np.sqrt(max(float(change @ (covariance @ change)), 0.0)))
 
 
 def noise_m(covariance_m2: Floats) -> Floats:
