@@ -13,6 +13,7 @@ import msgspec
 from deploy import __version__
 from deploy.cli_calibrate import calibrate
 from deploy.cli_cameras import cameras, take_files
+from deploy.cli_crowd import crowd
 from deploy.cli_options import load, settings_options
 from ingest.errors import DrumtowerError, SettingsError, SettingsFaults
 
@@ -280,6 +281,7 @@ def detectors_list() -> None:
 
 main.add_command(calibrate)
 
+main.add_command(crowd)
 
 @main.group()
 def schemas() -> None:

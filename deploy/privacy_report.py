@@ -10,7 +10,7 @@ from deploy.parts import STAGES, open_bus, open_live
 from deploy.settings import Settings
 from detectors.vision.models import chosen_model
 from ingest.bus.contract import Bus
-from ingest.bus.topics import ALERTS, CAMERAS, DEAD, FINDINGS, FRAMES, OBSERVATIONS, ZONES, topic_specs
+from ingest.bus.topics import ALERTS, CAMERAS, DEAD, FINDINGS, FRAMES, OBSERVATIONS, ZONE_MINUTES, ZONES, topic_specs
 from ingest.clock import NS_PER_S, Clock, SystemClock
 from ingest.errors import DrumtowerError
 
@@ -22,6 +22,7 @@ _WHAT = {
     FINDINGS: "what is the matter with a place",
     ALERTS: "what people were told",
     DEAD: "records that could not be read",
+    ZONE_MINUTES: "persons and density of each zone, by the minute",
 }
 
 
@@ -49,6 +50,8 @@ def privacy_report(settings: Settings) -> list[Kept]:
     kept = "until an operator prunes it; never by itself"
     rows.append(Kept("incidents, their history and alerts; no picture, nobody's identity", book, kept, ""))
     rows.append(Kept("the audit: who read or changed what, by desk or address", book, "for ever", ""))
+    minutes_kept = _spelt(settings.correlate.zone_minutes_kept_days * 86_400)
+    rows.append(Kept("persons and density of each zone, a row a minute; nobody's track", book, minutes_kept, ""))
     rows.append(
         Kept("the log: states of cameras and roles; no picture, no password", "standard error", "its reader's", "")
     )

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ingest.cameras.state import CameraState, ZoneState
 from ingest.registry import district
-from ingest.schema import alert, codec, finding, frame_reference
+from ingest.schema import alert, codec, finding, frame_reference, zone_minute
 
 
 def published() -> dict[str, str]:
@@ -21,6 +21,7 @@ def published() -> dict[str, str]:
         f"camera.v{district.VERSION}": district.Camera,
         f"zone.v{district.VERSION}": district.Zone,
         f"frame_reference.v{frame_reference.VERSION}": frame_reference.FrameReference,
+        f"zone_minutes.v{zone_minute.VERSION}": zone_minute.ZoneMinutes,
         "camera_state.v1": CameraState,
         "zone_state.v1": ZoneState,
     }

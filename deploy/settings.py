@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from correlator.incidents.settings import CorrelateSettings
+from deploy.zone_report.span import time_zone_of
 from detectors.settings import DetectSettings, PerceiveSettings
 from ingest.bus.kafka_settings import KafkaSettings
 from ingest.cameras.settings import IngestSettings
@@ -49,6 +50,7 @@ class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "Drumtower"  # of the district, as the console shows it
     data: str = ".drumtower"  # folder of all that this machine keeps
+    time_zone: str = "UTC"  # of the clocks on the walls, `Europe/Berlin`; reports speak in it
     bus: BusSettings = BusSettings()
     live: LiveSettings = LiveSettings()
     casebook: CasebookSettings = CasebookSettings()
@@ -124,6 +126,7 @@ def _check(name: str, settings: Settings) -> None:
             got=str(settings.bus.partitions),
             mend="Take 4 to begin with.",
         )
+    time_zone_of(f"{name}: time_zone", settings.time_zone)
     loopback = settings.http.host in ("127.0.0.1", "::1", "localhost")
     if not loopback and not settings.http.behind_authenticating_proxy:
         raise SettingsError(

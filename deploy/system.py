@@ -14,6 +14,7 @@ import structlog
 
 from correlator.incidents.role import CorrelateRole
 from correlator.incidents.settings import CorrelateSettings
+from correlator.zone_history.role import HistoryRole
 from deploy.http.app import Desk, app
 from deploy.http.district_view import DistrictView
 from deploy.http.server import serve
@@ -21,6 +22,7 @@ from deploy.http.stream import LiveStream
 from deploy.parts import Parts, open_book
 from deploy.roles import Role, Run
 from deploy.settings import Settings
+from detectors.recorded_stage import RecordedStage
 from detectors.stage import DetectStage
 from detectors.vision.models import ModelCard, chosen_model, load_model
 from ingest.cameras.role import IngestRole
@@ -36,7 +38,10 @@ REGISTRY_PERIOD_NS = 3 * NS_PER_S
 def roles(parts: Parts, names: tuple[str, ...]) -> list[Role]:
     """The roles of these names, ready to run."""
     makers = {"ingest": _ingest, "perceive": _perceive, "detect": _detect, "correlate": _correlate, "serve": _serve}
-    return [Role(name, makers[name](parts)) for name in names]
+    made = [Role(name, makers[name](parts)) for name in names]
+    if "correlate" in names:  # beside it, so that a slow history holds up no alert
+        made.append(Role("history", _history(parts)))
+    return made
 
 
 def _ingest(parts: Parts) -> Run:
@@ -52,7 +57,7 @@ def _detect(parts: Parts) -> Run:
         # A changed registry is a new stage over the same snapshots: the runner drains and is built again.
         while not stop.is_set():
             district = read_district(parts.bus)
-            stage = DetectStage(district, parts.settings.detect)
+            stage = RecordedStage(DetectStage(district, parts.settings.detect), synthetic=parts.demo)
             log = structlog.get_logger().bind(stage=stage.name)
             log.info(
                 "district.taken", version=district.version, cameras=len(district.cameras), zones=len(district.zones)
@@ -60,7 +65,7 @@ def _detect(parts: Parts) -> Run:
             if not district.cameras:
                 log.warning("district.empty", mend="drumtower cameras import cameras.csv")
             watch = _RegistryWatch(parts, district.version, stop)
-            _runner(parts, stage, log, stage.settings.snapshots_apart_s).run(watch.ended, watch.look)
+            _runner(parts, stage, log, parts.settings.detect.snapshots_apart_s).run(watch.ended, watch.look)
 
     return run
 
@@ -98,6 +103,19 @@ def _correlate(parts: Parts) -> Run:
     return run
 
 
+def _history(parts: Parts) -> Run:
+    def run(stop: threading.Event) -> None:
+        casebook = open_book(parts.settings)
+        log = structlog.get_logger().bind(role="history")
+        kept_days = parts.settings.correlate.zone_minutes_kept_days
+        try:
+            HistoryRole(parts.bus, casebook, kept_days, parts.clock, log, parts.member).run(stop)
+        finally:
+            casebook.close()
+
+    return run
+
+
 def _with_names(settings: CorrelateSettings, district: District) -> CorrelateSettings:
     """Titles speak of places as the registry calls them; what the settings say comes first."""
     places: list[Camera | Zone] = [*district.cameras, *district.zones]
@@ -120,6 +138,7 @@ def _serve(parts: Parts) -> Run:
             parts.metrics,
             parts.health,
             parts.bus,
+            parts.settings.time_zone,
         )
         try:
             serve(app(desk, http.allowed_hosts), http.host, http.port, stop)

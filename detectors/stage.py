@@ -177,11 +177,15 @@ class DetectStage:
             partition, saved.at_ns, heard, saved.counts, seen, followed, tuple(states), opened, outranked
         )  # fmt: skip
 
-    def live(self, state: State) -> Mapping[str, bytes]:
+    def occupancy_of(self, state: State) -> tuple[DistrictView, occupancy.Occupancy]:
+        """The zones of a state, and how many persons are in each at its newest tick."""
         prepared = self._prepared(state.partition)
         at_ns = max(state.at_ns, 0)  # before the first tick nothing may seem fresh
-        seen = occupancy.measure(prepared.occupancy, state.occupancy, state.occupancy, at_ns)
-        shown = zone_states(prepared.district, seen, [what.last for what in state.opened.values()])
+        return prepared.district, occupancy.measure(prepared.occupancy, state.occupancy, state.occupancy, at_ns)
+
+    def live(self, state: State) -> Mapping[str, bytes]:
+        district, seen = self.occupancy_of(state)
+        shown = zone_states(district, seen, [what.last for what in state.opened.values()])
         return {each.id: msgspec.json.encode(each) for each in shown}
 
     def progress(self, state: State) -> Progress:

@@ -17,9 +17,11 @@ from typing import Literal, Protocol
 from correlator.incidents.board import Opened
 from correlator.incidents.changes import Changes, History
 from correlator.incidents.lifecycle import Action
+from correlator.zone_history.minutes import KeptMinute
 from ingest.bus.contract import TopicPartition
 from ingest.errors import StoreConflict, StoreError
 from ingest.schema.alert import Alert, IncidentView
+from ingest.schema.zone_minute import ZoneMinutes
 
 
 class IncidentConflict(StoreConflict):
@@ -140,5 +142,17 @@ class Casebook(Protocol):
 
     def prune(self, before_ns: int) -> None:
         """Take away alerts that every receiver has, and closed incidents, that are older; never the audit."""
+
+    def keep_minutes(self, told: Sequence[ZoneMinutes]) -> None:
+        """Write minutes of zones; one that is told again is the same row."""
+
+    def zone_minutes(self, zone: str, from_ns: int, to_ns: int) -> tuple[KeptMinute, ...]:
+        """The minutes of a zone that start in [from, to), in their order; those that nobody wrote are not there."""
+
+    def prune_minutes(self, before_ns: int) -> int:
+        """Take away the minutes before a time; how many there were."""
+
+    def incidents_of_zone(self, zone: str, from_ns: int, to_ns: int) -> tuple[IncidentView, ...]:
+        """Incidents with a condition in the zone that were detected before `to` and not closed before `from`."""
 
     def close(self) -> None: ...

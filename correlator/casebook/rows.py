@@ -24,6 +24,12 @@ Row = dict[str, Any]
 _encode = msgspec.json.encode
 
 
+class _Zones(msgspec.Struct):
+    """As much of a condition as says where it was."""
+
+    zones: tuple[str, ...]
+
+
 def put(connection: Connection, table: Table, rows: Sequence[Row], *, overwrite: bool = True) -> None:
     """Insert `rows`; where a primary key is there already, overwrite the row or leave it."""
     if not rows:
@@ -147,6 +153,21 @@ def opened(connection: Connection, wanted: Select[Any]) -> Opened:
         conditions=tuple((msgspec.json.decode(row.facts, type=Condition), row.incident) for row in conditions),
         findings=tuple((row.id, row.condition) for row in findings),
     )
+
+
+def views_of_zone(connection: Connection, wanted: Select[Any], zone: str) -> tuple[IncidentView, ...]:
+    """Those of the incidents whose ids `wanted` selects that have a condition in the zone, by their detection."""
+    ids = wanted.scalar_subquery()
+    conditions = connection.execute(
+        select(tables.conditions.c.facts, tables.conditions.c.incident).where(tables.conditions.c.incident.in_(ids))
+    )
+    there = {row.incident for row in conditions if zone in msgspec.json.decode(row.facts, type=_Zones).zones}
+    views = connection.execute(
+        select(tables.incidents.c.id, tables.incidents.c.view)
+        .where(tables.incidents.c.id.in_(ids))
+        .order_by(tables.incidents.c.detected_ns, tables.incidents.c.id)
+    )
+    return tuple(msgspec.json.decode(row.view, type=IncidentView) for row in views if row.id in there)
 
 
 def page_query(state: Literal["open", "all"], limit: int, cursor: str | None) -> Select[Any]:

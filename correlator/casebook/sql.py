@@ -16,9 +16,12 @@ from correlator.incidents.changes import Changes, History
 from correlator.incidents.decide import decide
 from correlator.incidents.lifecycle import Action
 from correlator.incidents.settings import CorrelateSettings
+from correlator.zone_history import minutes
+from correlator.zone_history.minutes import KeptMinute
 from ingest.bus.contract import TopicPartition
 from ingest.errors import StoreConflict
 from ingest.schema.alert import Alert, IncidentView
+from ingest.schema.zone_minute import ZoneMinutes
 
 
 def open_casebook(url: str, settings: CorrelateSettings | None = None) -> Casebook:
@@ -214,6 +217,26 @@ class SqlCasebook:
             connection.execute(delete(tables.conditions).where(tables.conditions.c.incident.in_(gone)))
             connection.execute(delete(tables.aliases).where(tables.aliases.c.incident.in_(gone)))
             connection.execute(delete(tables.incidents).where(old))
+
+    def keep_minutes(self, told: Sequence[ZoneMinutes]) -> None:
+        with self._database.writing() as connection:
+            minutes.write(connection, told)
+
+    def zone_minutes(self, zone: str, from_ns: int, to_ns: int) -> tuple[KeptMinute, ...]:
+        with self._database.reading() as connection:
+            return minutes.of_zone(connection, zone, from_ns, to_ns)
+
+    def prune_minutes(self, before_ns: int) -> int:
+        with self._database.writing() as connection:
+            return minutes.prune(connection, before_ns)
+
+    def incidents_of_zone(self, zone: str, from_ns: int, to_ns: int) -> tuple[IncidentView, ...]:
+        table = tables.incidents.c
+        wanted = select(table.id).where(
+            table.detected_ns < to_ns, or_(table.closed_ns.is_(None), table.closed_ns >= from_ns)
+        )
+        with self._database.reading() as connection:
+            return rows.views_of_zone(connection, wanted, zone)
 
     def close(self) -> None:
         self._database.close()

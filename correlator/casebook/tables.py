@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
 
 VERSION = 1
 
@@ -114,4 +127,22 @@ audit_head = Table(  # one row: a tail that was cut off is missed
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("number", BigInteger, nullable=False),
     Column("digest", String(64), nullable=False),
+)
+
+zone_minutes = Table(  # by minute first: appended at the end, pruned from the beginning
+    "zone_minutes",
+    metadata,
+    Column("minute", Integer, primary_key=True, autoincrement=False),  # since 1970, UTC
+    Column("zone", String(64), primary_key=True),
+    Column("readings", SmallInteger, nullable=False),
+    Column("persons", REAL),
+    Column("persons_max", REAL),
+    Column("low", REAL),
+    Column("high", REAL),
+    Column("per_m2", REAL),
+    Column("local_per_m2_max", REAL),
+    Column("lower_bound", Boolean, nullable=False),
+    Column("degraded", Boolean, nullable=False),
+    Column("synthetic", Boolean, nullable=False),
+    sqlite_with_rowid=False,
 )

@@ -31,6 +31,8 @@ class CorrelateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     clock_offset_s_max: Positive = 300.0  # a source clock further off is not believed
     history_s: Positive = 691_200.0  # findings are kept for 7 days: an older time comes from a broken clock
     records_max: Annotated[int, msgspec.Meta(ge=1)] = 500  # findings in one transaction
+    # each minute of each zone is kept so long, for reports; 2,000 zones are 0.3 GB a day
+    zone_minutes_kept_days: Annotated[float, msgspec.Meta(ge=1.0, le=3_660.0)] = 35.0
     names: dict[str, str] = {}  # display names of zones, sites and cameras by id
 
 

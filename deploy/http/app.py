@@ -29,6 +29,7 @@ from deploy.http import cameras as camera_changes
 from deploy.http.answers import ApiError, answer, body_of, error_answer, whole_number
 from deploy.http.district_view import DistrictView
 from deploy.http.stream import LiveStream
+from deploy.http.zone_report import report as zone_report
 from deploy.roles import Health
 from ingest.bus.contract import Bus
 from ingest.clock import Clock, utc
@@ -63,6 +64,7 @@ class Desk:
     metrics: Metrics
     health: Health
     bus: Bus | None = None  # of the registry; None: it cannot be changed here
+    time_zone: str = "UTC"  # of the clocks on the walls
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -197,6 +199,7 @@ def app(desk: Desk, allowed_hosts: tuple[str, ...]) -> Starlette:
         Route("/api/cameras", camera_changes.set_camera, methods=["POST"]),
         Route("/api/cameras/{camera_id}", camera_changes.remove_camera, methods=["DELETE"]),
         Route("/api/zones", zones),
+        Route("/api/zones/{zone_id}/report.{form:path}", zone_report),
         Route("/api/stream", stream),
         Route("/metrics", metrics),
         Route("/healthz", healthz),

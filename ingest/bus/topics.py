@@ -12,6 +12,7 @@ OBSERVATIONS = "dt.observations"  # a tick
 FRAMES = "dt.frames"  # reference to a JPEG in the live store
 FINDINGS = "dt.findings"
 ALERTS = "dt.alerts"
+ZONE_MINUTES = "dt.zone_minutes"  # key: partition; value: one minute of each of its zones
 DEAD = "dt.dead"  # what could not be read, with the reason
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
@@ -40,3 +41,4 @@ def topic_specs(partitions: int, stages: Iterable[str]) -> list[TopicSpec]:
         *(TopicSpec(state_topic(stage), partitions, None) for stage in stages),
         TopicSpec(DEAD, 1, 7 * _DAY_S),
     ]
+        TopicSpec(ZONE_MINUTES, partitions, 7 * _DAY_S),
