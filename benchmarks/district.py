@@ -51,7 +51,7 @@ from deploy.logs import set_up_logs
 from ingest.bus.contract import Bus, TopicSpec
 from ingest.bus.kafka import open_kafka
 from ingest.bus.kafka_settings import KafkaSettings
-from ingest.bus.topics import DEAD, FINDINGS, OBSERVATIONS, state_topic, topic_specs
+from ingest.bus.topics import DEAD, FINDINGS, OBSERVATIONS, learned_topic, state_topic, topic_specs
 from ingest.clock import NS_PER_S
 from ingest.errors import DrumtowerError
 from ingest.schema.codec import decode_finding
@@ -160,7 +160,7 @@ def measured(size: Size, cameras: int = CAMERAS, partitions: int = PARTITIONS) -
 
 def _topics(partitions: int) -> list[TopicSpec]:
     """Those of the detect stage, and those of the other design."""
-    own = (OBSERVATIONS, FINDINGS, state_topic("detect"), DEAD)
+    own = (OBSERVATIONS, FINDINGS, state_topic("detect"), learned_topic("detect"), DEAD)
     others = [TopicSpec(name, partitions, 3_600) for name in (FRAME_TOPIC, JSON_FINDING_TOPIC)]
     return [spec for spec in topic_specs(partitions, ["detect"]) if spec.name in own] + others
 

@@ -15,12 +15,19 @@ ALERTS = "dt.alerts"
 ZONE_MINUTES = "dt.zone_minutes"  # key: partition; value: one minute of each of its zones
 DEAD = "dt.dead"  # what could not be read, with the reason
 
+LEARNING = ("detect",)  # stages that learn over weeks
+
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
 
 
 def state_topic(stage: str) -> str:
     """The topic of a stage's snapshots: key is the partition."""
     return f"dt.state.{stage}"
+
+
+def learned_topic(stage: str) -> str:
+    """The topic of what a stage has learned over weeks: key is the part."""
+    return f"dt.learned.{stage}"
 
 
 def topic_specs(partitions: int, stages: Iterable[str]) -> list[TopicSpec]:
@@ -38,7 +45,8 @@ def topic_specs(partitions: int, stages: Iterable[str]) -> list[TopicSpec]:
         TopicSpec(FRAMES, partitions, 5 * _MINUTE_S),
         TopicSpec(FINDINGS, partitions, 7 * _DAY_S),
         TopicSpec(ALERTS, partitions, 7 * _DAY_S),
+        TopicSpec(ZONE_MINUTES, partitions, 7 * _DAY_S),
         *(TopicSpec(state_topic(stage), partitions, None) for stage in stages),
+        *(TopicSpec(learned_topic(stage), partitions, None) for stage in stages if stage in LEARNING),
         TopicSpec(DEAD, 1, 7 * _DAY_S),
     ]
-        TopicSpec(ZONE_MINUTES, partitions, 7 * _DAY_S),

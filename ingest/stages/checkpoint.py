@@ -28,10 +28,13 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
 
 
 def snapshot_draft(snapshot: Snapshot, partition: int) -> Draft:
+    return packed_draft(state_topic(snapshot.stage), partition, str(partition).encode(), snapshot)
+
+
+def packed_draft(topic: str, partition: int, key: bytes, snapshot: Snapshot) -> Draft:
     plain = msgspec.msgpack.encode(snapshot)
     value = len(plain).to_bytes(_SIZE_BYTES, "little") + pa.compress(plain, _PACKED, asbytes=True)
-    key = str(partition).encode()
-    return Draft(state_topic(snapshot.stage), partition, key, value, headers(f"snapshot/{VERSION}", value))
+    return Draft(topic, partition, key, value, headers(f"snapshot/{VERSION}", value))
 
 
 def snapshot_of(record: Record) -> Snapshot:

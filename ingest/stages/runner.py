@@ -25,6 +25,7 @@ from ingest.clock import NS_PER_S, Clock
 from ingest.errors import BusError, BusFenced, BusRetryable, RecordError, StoreRetryable
 from ingest.live.contract import LiveStore
 from ingest.stages.checkpoint import Snapshot, last_snapshot, snapshot_draft
+from ingest.stages.learned import Learning, changed_drafts, last_parts
 from ingest.stages.stage import Input, Output, Read, Stage, State
 from ingest.stages.watermark import NEVER_NS, combined_ns
 
@@ -71,6 +72,7 @@ class _Line(Generic[State]):
     told_offset: int  # what stands before it has had its effect already
     saved_offset: int | None  # of the last snapshot; None where there is none
     saved_ns: int  # monotonic, when that was written
+    learned: Mapping[str, object] = field(default_factory=dict)  # token of each part as last written
 
 
 @dataclass(slots=True)
@@ -213,8 +215,20 @@ class Runner(Generic[State, Input, Output]):
             saved_ns = now_ns - self._snapshots_apart_ns * (partition % _SAVES_SPREAD) // _SAVES_SPREAD
             offset = snapshot.next_offset
             line = _Line(state, offset, now_ns, max(told_offset, offset), offset, saved_ns)
+        self._recall(partition, line)
         self._lines[partition] = line
         consumer.seek(at, line.next_offset)
+
+    def _recall(self, partition: int, line: _Line[State]) -> None:
+        stage = self.stage
+        if not isinstance(stage, Learning):
+            return
+        parts, faults = last_parts(self._bus, stage.name, partition)
+        for fault in faults:
+            self._log.error("learned.refused", stage=stage.name, partition=partition, reason=str(fault))
+        line.state = stage.recall(line.state, parts)
+        known = {name: part.token for name, part in stage.learned(line.state).items()}
+        line.learned = {name: token for name, token in known.items() if name in parts}
 
     def _carry(self, consumer: Consumer, producer: Producer, batches: Mapping[int, list[Record]]) -> None:
         started_ns = self._clock.monotonic_ns()
@@ -226,7 +240,7 @@ class Runner(Generic[State, Input, Output]):
             for partition, done in telling.items()
             if done.line.saved_offset is None or started_ns - done.line.saved_ns >= self._snapshots_apart_ns
         }
-        snapshots = [self._snapshot(partition, line, started_ns) for partition, line in due.items()]
+        snapshots = [draft for partition, line in due.items() for draft in self._snapshot(partition, line, started_ns)]
         stepped_ns = self._clock.monotonic_ns()
         if telling:
             drafts = [draft for done in telling.values() for draft in done.drafts]
@@ -238,11 +252,16 @@ class Runner(Generic[State, Input, Output]):
                 self._lines[partition] = done.line  # 7
         self._report(consumer, batches, stepped, started_ns, stepped_ns)
 
-    def _snapshot(self, partition: int, line: _Line[State], now_ns: int) -> Draft:
-        """Of a line, which then knows of it."""
+    def _snapshot(self, partition: int, line: _Line[State], now_ns: int) -> list[Draft]:
+        """Of a line, which then knows of it; and what it has learned since the last."""
         line.saved_offset, line.saved_ns = line.next_offset, now_ns
         saved = self.stage.save(line.state)
-        return snapshot_draft(Snapshot(self.stage.name, self.stage.version, line.next_offset, saved), partition)
+        drafts = [snapshot_draft(Snapshot(self.stage.name, self.stage.version, line.next_offset, saved), partition)]
+        if isinstance(self.stage, Learning):
+            parts = self.stage.learned(line.state)
+            drafts += changed_drafts(self.stage, partition, line.next_offset, parts, line.learned)
+            line.learned = {name: part.token for name, part in parts.items()}
+        return drafts
 
     def _commit(
         self, consumer: Consumer, producer: Producer, drafts: Sequence[Draft], positions: Mapping[int, int]
@@ -277,7 +296,9 @@ class Runner(Generic[State, Input, Output]):
         """A snapshot of each of these lines, with nothing to tell: of those that are quiet, and before a farewell."""
         if lines:
             now_ns = self._clock.monotonic_ns()
-            snapshots = [self._snapshot(partition, line, now_ns) for partition, line in lines.items()]
+            snapshots = [
+                draft for partition, line in lines.items() for draft in self._snapshot(partition, line, now_ns)
+            ]
             positions = {partition: line.next_offset for partition, line in lines.items()}
             self._commit(consumer, producer, snapshots, positions)
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from ingest.bus.contract import Draft, TopicSpec
+from ingest.bus.topics import learned_topic, state_topic
 from ingest.live.memory import MemoryLiveStore
 from ingest.metrics import Metrics
 from ingest.schema.codec import decode_finding, encode_tick
-from ingest.stages.checkpoint import state_topic
 from ingest.stages.runner import Runner
 from tests.detectors.plaza import detect, run
 from tests.detectors.test_stage import QUICK, history, two_zones
@@ -27,7 +27,7 @@ def test_workers_that_are_replaced_at_any_time_tell_what_one_worker_would(seed, 
     clock = ManualClock()
     bus = SimulatedBus(clock)
     topics = [TopicSpec(stage.reads, 1, 3600), TopicSpec(stage.writes, 1, 3600), TopicSpec("dt.dead", 1, 3600)]
-    bus.create_topics([*topics, TopicSpec(state_topic(stage.name), 1, None)])
+    bus.create_topics([*topics, *(TopicSpec(name(stage.name), 1, None) for name in (state_topic, learned_topic))])
     sender = bus.producer()
     for each in ticks:
         value, headers = encode_tick(each)

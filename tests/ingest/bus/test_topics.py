@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from ingest.bus import topics
-from ingest.bus.topics import state_topic, topic_specs
+from ingest.bus.topics import learned_topic, state_topic, topic_specs
 
 
 def test_partition_p_of_one_topic_feeds_partition_p_of_the_next() -> None:
@@ -16,6 +16,7 @@ def test_what_must_outlive_a_restart_is_compacted_and_the_rest_is_not_kept_for_e
         topics.CAMERAS,
         topics.ZONES,
         state_topic("detect"),
+        learned_topic("detect"),
     }
     assert kept[topics.OBSERVATIONS] == 3_600
     assert kept[topics.FINDINGS] == kept[topics.ALERTS] == kept[topics.DEAD] == 7 * 86_400
