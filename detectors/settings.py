@@ -28,3 +28,6 @@ class PerceiveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     model: str = ""  # name of a model in the store; empty: the only one there
     age_ms_max: Annotated[int, msgspec.Meta(ge=100)] = 2_000  # frames so much older than the newest are shed
     frames_max: Annotated[int, msgspec.Meta(ge=1)] = 64  # looked at in one step; more are shed, oldest first
+    # of those who were there a moment ago and are not found, so many are looked for in a picture turned by a quarter:
+    # who lies is found so; each costs two more runs of the model, in pictures where somebody is missed only; 0: off
+    lying_looks_max: Annotated[int, msgspec.Meta(ge=0, le=8)] = 1

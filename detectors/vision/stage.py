@@ -10,19 +10,20 @@ in time must not hold back what can. Only so far does its output depend on how t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
 
 from detectors.settings import PerceiveSettings
+from detectors.vision import lying
 from detectors.vision.models import Model
 from detectors.vision.person import FindPersons, Persons, person_finder, picture_of
 from ingest.bus.contract import Draft, Record
 from ingest.errors import RecordError, StoreRetryable
 from ingest.schema.codec import encode_tick
 from ingest.schema.frame_reference import FrameReference, decode_reference
-from ingest.schema.tick import ObjectClass, Tick, empty_tick
+from ingest.schema.tick import U8, ObjectClass, Tick, empty_tick
 from ingest.stages.stage import Progress, Read
 
 PRODUCER = "perceive"
@@ -36,6 +37,13 @@ class Counts(msgspec.Struct, frozen=True, array_like=True):
     shed: int = 0  # too old, or too many
     gone: int = 0  # the picture was no longer there, or could not be had
     broken: int = 0  # the picture could not be decoded
+    turned: int = 0  # the picture was looked at again for somebody who lies
+
+
+class _Recent(msgspec.Struct, frozen=True, array_like=True):
+    camera: int
+    box: bytes
+    seen_ns: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,7 @@ class State:
     ends_at_ns: int  # of the last tick
     newest_ns: int  # the newest arrival of a frame
     counts: Counts
+    recent: Mapping[int, lying.Recent] = field(default_factory=dict)  # of each camera with persons, by its number
 
 
 class PerceiveStage:
@@ -57,7 +66,7 @@ class PerceiveStage:
     """
 
     name = "perceive"
-    version = 1
+    version = 2  # 2 remembers where persons were
     reads = "dt.frames"
     writes = "dt.observations"
 
@@ -97,26 +106,35 @@ class PerceiveStage:
         return Draft(self.writes, partition, str(partition).encode(), value, headers)
 
     def save(self, state: State) -> bytes:
-        return msgspec.msgpack.encode((state.ends_at_ns, state.newest_ns, state.counts))
+        recent = [
+            _Recent(camera, each.box.astype("<f4").tobytes(), each.seen_ns.tolist())
+            for camera, each in sorted(state.recent.items())
+        ]
+        return msgspec.msgpack.encode((state.ends_at_ns, state.newest_ns, state.counts, recent))
 
     def restore(self, partition: int, snapshot: bytes) -> State:
         try:
-            ends_at_ns, newest_ns, counts = msgspec.msgpack.decode(snapshot, type=tuple[int, int, Counts])
-        except msgspec.DecodeError as error:
+            ends_at_ns, newest_ns, counts, saved = msgspec.msgpack.decode(
+                snapshot, type=tuple[int, int, Counts, list[_Recent]]
+            )
+            recent = {each.camera: _recent(each) for each in saved}
+        except (msgspec.DecodeError, ValueError) as error:
             raise RecordError(
                 f"snapshot of perceive/{partition}",
                 expected=f"the state of version {self.version}",
                 got=str(error)[:200],
                 mend="The stage starts afresh.",
             ) from error
-        return State(partition, ends_at_ns, newest_ns, counts)
+        return State(partition, ends_at_ns, newest_ns, counts, recent)
 
     def live(self, state: State) -> Mapping[str, bytes]:
         return {}
 
     def progress(self, state: State) -> Progress:
         counts = state.counts
-        return Progress(None, {"shed": counts.shed, "gone": counts.gone, "broken": counts.broken})
+        return Progress(
+            None, {"shed": counts.shed, "gone": counts.gone, "broken": counts.broken, "turned": counts.turned}
+        )
 
     def _look(self, state: State, frame: FrameReference) -> tuple[State, Tick | None]:
         counts = state.counts
@@ -131,9 +149,35 @@ class PerceiveStage:
             return replace(state, counts=msgspec.structs.replace(counts, broken=counts.broken + 1)), None
         # Ticks of one producer must follow one another, also where frames of two cameras arrived the other way round.
         ends_at_ns = max(state.ends_at_ns + 1, frame.arrived_at_ns + 1)
-        tick = perceived_tick(state.partition, frame, self._find(picture), ends_at_ns)
-        counts = msgspec.structs.replace(counts, looked=counts.looked + 1)
-        return replace(state, ends_at_ns=ends_at_ns, counts=counts), tick
+        persons, recent, turned = self._persons(state.recent.get(frame.camera, lying.NOBODY), frame, picture)
+        tick = perceived_tick(state.partition, frame, persons, ends_at_ns)
+        counts = msgspec.structs.replace(counts, looked=counts.looked + 1, turned=counts.turned + turned)
+        after = {camera: each for camera, each in state.recent.items() if camera != frame.camera}
+        if len(recent.box):
+            after[frame.camera] = recent
+        return replace(state, ends_at_ns=ends_at_ns, counts=counts, recent=after), tick
+
+    def _persons(self, recent: lying.Recent, frame: FrameReference, picture: U8) -> tuple[Persons, lying.Recent, int]:
+        """Who is in a picture, whom to remember, and how many places were looked at again."""
+        found = self._find(picture)
+        if not self.settings.lying_looks_max:
+            return found, lying.NOBODY, 0
+        missed = lying.missed(recent, found.box, frame.captured_at_ns)
+        # The last who was seen first: he may still be falling.
+        rows = np.flatnonzero(missed)
+        rows = rows[np.argsort(-recent.seen_ns[rows], kind="stable")][: self.settings.lying_looks_max]
+        for row in rows:
+            found = lying.look_again(self._find, picture, recent.box[row], found)
+        return found, lying.remembered(recent, missed, found.box, frame.captured_at_ns), len(rows)
+
+
+def _recent(saved: _Recent) -> lying.Recent:
+    """
+    Raises:
+        ValueError: the bytes are not as many boxes as there are times.
+    """
+    box = np.frombuffer(saved.box, "<f4").astype(np.float32).reshape(len(saved.seen_ns), 4)
+    return lying.Recent(box, np.array(saved.seen_ns, np.int64))
 
 
 def perceived_tick(partition: int, frame: FrameReference, persons: Persons, ends_at_ns: int) -> Tick:

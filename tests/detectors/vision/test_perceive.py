@@ -115,7 +115,7 @@ def test_pictures_that_are_gone_or_broken_are_counted_and_say_nothing():
     perceive = looking_at(pictures)
     state, ticks = perceive.step(perceive.initial(0), batch([frame(1.0 + n / 10, n) for n in (1, 2, 3, 4)]))
     assert len(ticks) == 1
-    assert msgspec.structs.asdict(state.counts) == {"looked": 1, "shed": 0, "gone": 2, "broken": 1}
+    assert msgspec.structs.asdict(state.counts) == {"looked": 1, "shed": 0, "gone": 2, "broken": 1, "turned": 0}
 
 
 def test_what_it_sees_reaches_the_zone_beside_the_ticks_of_the_readers():
