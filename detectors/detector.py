@@ -43,6 +43,8 @@ class Condition:
 
     subject: str  # id of the zone, or of the camera where there is no zone
     ends: Phase | None = None  # None: it holds; CLEARED, or UNKNOWN where nothing is observed any more
+    kind: str = ""  # of the finding, where it is not the detector's name; the detector names it in `kinds`
+    aspect: str = ""  # tells conditions of one subject apart that stand side by side; most detectors know one only
     level: Level
     site: str
     zone: str | None
@@ -87,7 +89,7 @@ class Detector(Protocol):
         """The state before the first tick."""
 
     def step(self, prepared: Any, state: Any, moment: Moment, tick: Tick) -> tuple[Any, Sequence[Condition]]:
-        """Advance by one tick, whose late rows are gone already; at most one condition a subject begins or lasts."""
+        """Advance by one tick, whose late rows are gone; at most one condition a subject and aspect begins or lasts."""
 
     def save(self, prepared: Any, state: Any) -> bytes:
         """The state as bytes, its rows under the ids of zones and cameras (`detectors.columns`)."""

@@ -60,7 +60,7 @@ def ranked(
         if key[0] in RANKS and not what.last.measurement.not_measurable
     } | held
     for kind, condition in said:
-        key = (kind, condition.subject)
+        key = (kind, condition.subject, condition.aspect)
         if kind not in RANKS:
             continue
         if condition.ends is not None or condition.measurement.not_measurable:
@@ -69,14 +69,14 @@ def ranked(
         else:
             hazards[key] = Outranked(at_ns, condition.level, condition.unit, condition.value)
     for kind, condition in said:
-        key = (kind, condition.subject)
+        key = (kind, condition.subject, condition.aspect)
         if kind not in RANKS or condition.ends is not None or condition.measurement.not_measurable:
             told.append((kind, condition))
             continue
         others = {other: what for other, what in hazards.items() if other[1] == condition.subject and other[0] != kind}
         if any(_worse(other[0], what.level, kind, condition.level) for other, what in others.items()):
             if key in opened:
-                heard[key] = Open(opened[key].told_at_ns, at_ns, opened[key].last)
+                heard[key] = msgspec.structs.replace(opened[key], heard_at_ns=at_ns)
             else:
                 held[key] = hazards[key]
             continue

@@ -137,9 +137,9 @@ class DetectStage:
                 (each.detector.name, each.detector.version, each.detector.save(own, kept))
                 for each, own, kept in zip(self.detectors, prepared.detectors, state.detectors, strict=True)
             ],
-            opened=[(kind, subject, what) for (kind, subject), what in sorted(state.opened.items())],
+            opened=[(kind, subject, what) for (kind, subject, _), what in sorted(state.opened.items())],
             motion=motion.save(prepared.motion, state.motion) if self._follows else b"",
-            outranked=[(kind, subject, what) for (kind, subject), what in sorted(state.outranked.items())],
+            outranked=[(kind, subject, what) for (kind, subject, _), what in sorted(state.outranked.items())],
         )
         return msgspec.msgpack.encode(saved)
 
@@ -164,14 +164,14 @@ class DetectStage:
         subjects = {*prepared.district.zone_ids, *prepared.district.camera_ids}
         # Of what nobody can speak any more, nobody has been heard: it ends as unknown at the next tick.
         opened = {
-            (kind, subject): what
+            (kind, subject, what.aspect): what
             if kind in spoken_for and subject in subjects
             else msgspec.structs.replace(what, heard_at_ns=_BEFORE_ALL)
             for kind, subject, what in saved.opened
         }
         seen = occupancy.restore(prepared.occupancy, saved.views, saved.sight)
         followed = motion.restore(prepared.motion, saved.motion) if saved.motion and self._follows else blank.motion
-        outranked = {(kind, subject): what for kind, subject, what in saved.outranked if kind in spoken_for}
+        outranked = {(kind, subject, ""): what for kind, subject, what in saved.outranked if kind in spoken_for}
         heard = dict(saved.heard)
         return State(
             partition, saved.at_ns, heard, saved.counts, seen, followed, tuple(states), opened, outranked

@@ -15,7 +15,7 @@ from ingest.schema.ids import derived_id, record_id
 
 _PHASES = tuple(Phase)
 
-Key = tuple[str, str]  # kind, subject
+Key = tuple[str, str, str]  # kind, subject, aspect
 
 
 class Open(msgspec.Struct, frozen=True, array_like=True):
@@ -24,6 +24,7 @@ class Open(msgspec.Struct, frozen=True, array_like=True):
     told_at_ns: int
     heard_at_ns: int  # when its detector last spoke of it
     last: FindingData  # as last told
+    aspect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Teller:
         self, opened: Mapping[Key, Open], conditions: Iterable[tuple[str, Condition]]
     ) -> tuple[dict[Key, Open], list[Finding]]:
         """
-        What is open after a tick, and the findings of the tick by kind and subject.
+        What is open after a tick, and the findings of the tick by kind, subject and aspect.
 
         Args:
             opened: what was open before.
@@ -49,17 +50,17 @@ class Teller:
         """
         after, findings = dict(opened), []
         for kind, condition in conditions:
-            key = (kind, condition.subject)
+            key = (kind, condition.subject, condition.aspect)
             was = after.get(key)
             phase = self._phase(was, condition)
             if phase is None:
                 if was is not None:
-                    after[key] = Open(was.told_at_ns, self.at_ns, was.last)
+                    after[key] = Open(was.told_at_ns, self.at_ns, was.last, was.aspect)
                 continue
             finding = self._finding(kind, phase, was, condition)
             findings.append(finding)
             if condition.ends is None:
-                after[key] = Open(self.at_ns, self.at_ns, finding.data)
+                after[key] = Open(self.at_ns, self.at_ns, finding.data, condition.aspect)
             else:
                 del after[key]
         for key, was in sorted(after.items()):
@@ -78,7 +79,7 @@ class Teller:
         return Phase.UPDATED if changed or self.at_ns - was.told_at_ns >= self.update_ns else None
 
     def _finding(self, kind: str, phase: Phase, was: Open | None, said: Condition) -> Finding:
-        id = self._id(kind, said.subject, phase)
+        id = self._id((kind, said.subject, said.aspect), phase)
         data = FindingData(
             kind=kind,
             phase=phase,
@@ -106,7 +107,7 @@ class Teller:
 
     def _silent(self, key: Key, was: Open) -> Finding:
         """The end of a condition of which nobody speaks any more: its zone, camera or detector is gone."""
-        kind, subject = key
+        kind, subject, _ = key
         data = msgspec.structs.replace(
             was.last,
             phase=Phase.UNKNOWN,
@@ -116,17 +117,19 @@ class Teller:
             high=None,
             measurement=Measurement(),
         )
-        return self._event(self._id(kind, subject, Phase.UNKNOWN), kind, subject, data)
+        return self._event(self._id(key, Phase.UNKNOWN), kind, subject, data)
 
     def _event(self, id: str, kind: str, subject: str, data: FindingData) -> Finding:
         source = f"/drumtower/{self.stage}/{kind}"
         return Finding(id=id, source=source, subject=subject, time=data.detected_at, data=data)
 
-    def _id(self, kind: str, subject: str, phase: Phase) -> str:
+    def _id(self, key: Key, phase: Phase) -> str:
         """
         The ordinal comes from what the finding is about, not from its place in a list: what else happens in the same
         tick does not change it.
         """
-        ordinal = int(derived_id(kind, subject)[:12], 16) * len(_PHASES) + _PHASES.index(phase)
+        kind, subject, aspect = key
+        named = (kind, subject, aspect) if aspect else (kind, subject)
+        ordinal = int(derived_id(*named)[:12], 16) * len(_PHASES) + _PHASES.index(phase)
         topic, partition, offset = self.position
         return record_id(self.stage, self.version, topic, partition, offset, ordinal)

@@ -5,7 +5,7 @@
     on, off    it begins when it has held for `hold_s`, and ends `release_s` after the camera says so
     known      so before we asked: no new alarm, but what is open goes on, or ends
 
-One condition a camera: of several kinds the worst is told, of two as bad the first of the list.
+Each kind at each camera is a condition of its own: tamper and an abandoned object stand side by side.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Prepared:
     settings: EventSettings
     district: DistrictView
     levels: tuple[Level | None, ...]  # (K,) None: not told
-    rank: Ints  # (K,) the worst is the highest; 0 is not told
+    is_told: Bools  # (K,) whether there is a level
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,31 +94,27 @@ class State:
     confidence: Floats  # (C, K) as last said, NaN where unknown
     raised: Bools  # (C, K) it has held long enough
     heard_ns: Ints  # (C,) when anything last came of the camera
-    told: Ints  # (C,) kind as last told, -1 where none is
-    told_ns: Ints  # (C,)
+    told: Bools  # (C, K) as last told
+    told_ns: Ints  # (C, K)
 
 
 class Events:
     name = "camera.events"
-    version = 1
+    version = 2  # 2 tells each kind by itself
     reads = ("camera", "event_start", "event_kind", "event_state", "event_value", "event_confidence", "event_at_ns")
     settings = EventSettings
 
     def prepare(self, settings: EventSettings, district: DistrictView) -> Prepared:
         told = [settings.levels.get(kind.name.lower(), LEVELS[kind]) for kind in LEVELS]
         levels = tuple(None if level == "off" else Level(level) for level in told)
-        rank = np.array(
-            [0 if level is None else level.rank * KINDS - kind for kind, level in enumerate(levels)], np.int64
-        )
-        return Prepared(settings, district, levels, rank)
+        return Prepared(settings, district, levels, np.array([level is not None for level in levels], np.bool_))
 
     def initial(self, prepared: Prepared) -> State:
         cameras = len(prepared.district.cameras)
         shape = (cameras, KINDS)
         never, zero, none = np.full(shape, NEVER, np.int64), np.zeros(shape, np.int64), np.full(shape, np.nan)
-        one = np.zeros(cameras, np.int64)
         false = np.zeros(shape, np.bool_)
-        return State(never, never, zero, zero, none, none, false, one, np.full(cameras, -1, np.int64), one)
+        return State(never, never, zero, zero, none, none, false, np.zeros(cameras, np.int64), false, zero)
 
     def step(self, prepared: Prepared, state: State, moment: Moment, tick: Tick) -> tuple[State, Sequence[Condition]]:
         heard = _heard(moment, tick)
@@ -134,18 +130,16 @@ class Events:
         raised = now.raised | held
         lost = on & (at_ns - now.heard_ns > int(settings.silent_s * 1e9))[:, None]
         over = lost | (on & (now.until_ns <= at_ns))
-        score = np.where(raised & ~over, prepared.rank, 0)
-        told = np.where(score.max(axis=1, initial=0) > 0, score.argmax(axis=1), -1)
-        lasts = (told >= 0) & (at_ns - now.told_ns >= moment.update_ns)
+        told = raised & ~over & prepared.is_told
+        lasts = told & (at_ns - now.told_ns >= moment.update_ns)
         due = (told != state.told) | lasts
         told_ns = np.where(due, at_ns, now.told_ns)
         after = replace(now, raised=raised & ~over, told=told, told_ns=told_ns)
-        conditions = [
-            _condition(self, prepared, after, camera, int(told[camera]), None)
-            if told[camera] >= 0
-            else _condition(self, prepared, now, camera, int(state.told[camera]), _end(lost, camera, state.told))
-            for camera in np.flatnonzero(due).tolist()
-        ]
+        conditions = []
+        for camera, kind in np.argwhere(due).tolist():  # what has just changed: few
+            ended = Phase.UNKNOWN if lost[camera, kind] else Phase.CLEARED
+            ends = None if told[camera, kind] else ended
+            conditions.append(_condition(self, prepared, now, camera, kind, ends))
         return _without(after, over), conditions
 
     def save(self, prepared: Prepared, state: State) -> bytes:
@@ -172,7 +166,7 @@ def _taken(prepared: Prepared, state: State, moment: Moment, tick: Tick) -> Stat
     row = moment.camera_row[tick.event_frame()]
     known = (tick.event_kind < KINDS) & (row >= 0)
     known &= ~(tick.event_confidence < settings.confidence_min)  # what has none is as sure as any
-    known &= prepared.rank[np.minimum(tick.event_kind, KINDS - 1)] > 0
+    known &= prepared.is_told[np.minimum(tick.event_kind, KINDS - 1)]
     # One by one: they are few, and what one means depends on the one before.
     for n in np.flatnonzero(known).tolist():
         at = row[n], tick.event_kind[n]
@@ -215,10 +209,6 @@ def _without(state: State, over: Bools) -> State:
     )
 
 
-def _end(lost: Bools, camera: int, told: Ints) -> Phase:
-    return Phase.UNKNOWN if lost[camera, told[camera]] else Phase.CLEARED
-
-
 def _condition(
     detector: Events, prepared: Prepared, state: State, camera: int, kind: int, ends: Phase | None
 ) -> Condition:
@@ -233,6 +223,7 @@ def _condition(
         detail["confidence"] = round(confidence, 3)
     return Condition(
         subject=record.id,
+        aspect=EventKind(kind).name.lower(),
         ends=ends,
         level=level,
         site=record.site,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import msgspec
 import numpy as np
@@ -102,16 +103,46 @@ def test_a_state_must_hold_before_it_is_told() -> None:
     assert told(findings({5: saying(5, (K.MOTION, S.ON))}, 14, **more)) == [("raised", "notice", 13)]
 
 
-def test_of_several_the_worst_is_told_and_then_the_next() -> None:
+def by_kind(found: list[Finding]) -> dict[str, list[Finding]]:
+    """Findings of each kind of event."""
+    kinds = {each.data.rule.rpartition(".")[2]: [] for each in found}  # type: dict[str, list[Finding]]
+    for each in found:
+        kinds[each.data.rule.rpartition(".")[2]].append(each)
+    return kinds
+
+
+def test_what_stands_at_one_camera_at_once_is_a_condition_each() -> None:
     said = {
         5: saying(5, (K.OBJECTS_INSIDE, S.ON), value=3.0),
-        8: saying(8, (K.SMOKE, S.ON)),
-        12: saying(12, (K.SMOKE, S.OFF)),
+        8: saying(8, (K.TAMPER, S.ON), (K.ABANDONED_OBJECT, S.ON)),
+        12: saying(12, (K.TAMPER, S.OFF)),
     }
-    found = findings(said, 16)
-    assert told(found) == [("raised", "notice", 5), ("updated", "red", 8), ("updated", "notice", 15)]
+    found = findings(said, 17)
+    kinds = by_kind(found)
+    assert told(kinds["objects_inside"]) == [("raised", "notice", 5), ("updated", "notice", 15)]
+    assert told(kinds["tamper"]) == [("raised", "amber", 8), ("cleared", "amber", 15)]
+    assert told(kinds["abandoned_object"]) == [("raised", "amber", 8)]
     assert (found[0].data.value, found[0].data.unit) == (3.0, "objects")
-    assert found[1].data.rule == "camera.events.smoke"
+    assert len({each.data.condition for each in found}) == 3 and {each.subject for each in found} == {"gate-7"}
+
+
+def test_a_camera_that_falls_silent_leaves_each_of_its_states_unknown() -> None:
+    said = saying(1, (K.TAMPER, S.ON), (K.ABANDONED_OBJECT, S.ON))
+    ticks = [said, *(tick(float(at), {8: None}, period_s=1.0) for at in range(2, 40))]
+    kinds = by_kind(run(stage(silent_s=20.0), ticks)[1])
+    assert [told(kinds[kind])[-1] for kind in ("tamper", "abandoned_object")] == [("unknown", "amber", 22)] * 2
+
+
+def test_a_snapshot_of_before_conditions_had_aspects_ends_what_it_knew() -> None:
+    made = stage()
+    state, _ = made.step(made.initial(0), reads(line({1: saying(1, (K.TAMPER, S.ON))}, 3)))
+    older = msgspec.msgpack.decode(made.save(state))
+    assert older[6][0][:2] == ["camera.events", "gate-7"]
+    older[6][0][2] = older[6][0][2][:3]  # it said nothing of an aspect
+    older[5] = [[name, 1, saved] for name, _, saved in older[5]]
+    restored = made.restore(0, msgspec.msgpack.encode(older))
+    _, after = made.step(restored, reads([tick(4.0, {GATE: None}, period_s=1.0)], 3))
+    assert [each.data.phase for each in after] == ["unknown"]  # type: ignore[comparison-overlap]
 
 
 @pytest.mark.parametrize("kind", [K.OCCUPANCY, K.COUNT, K.MOTION, K.CLOCK_SYNC])
@@ -164,6 +195,30 @@ def test_a_run_that_is_cut_and_restored_says_the_same(said: list[tuple[int, int,
     first, before = made.step(made.initial(0), reads(ticks[:cut]))
     last, after = made.step(made.restore(0, made.save(first)), reads(ticks[cut:], cut))
     assert [*before, *after] == whole and made.save(last) == made.save(state)
+
+
+AT_ONCE = st.dictionaries(st.sampled_from([*events.LEVELS]), st.sampled_from(EventState), max_size=8)
+
+
+@given(st.lists(AT_ONCE, min_size=1, max_size=12), st.randoms(use_true_random=False))
+@settings(max_examples=40, deadline=None)
+def test_the_order_of_kinds_within_a_frame_and_a_tick_that_comes_twice_change_nothing(
+    said: list[dict[EventKind, EventState]], random: Random
+) -> None:
+    shuffled = [random.sample([*each.items()], len(each)) for each in said]
+    first = [saying(float(at), *each.items()) for at, each in enumerate(said, start=1)]
+    other = [saying(float(at), *each) for at, each in enumerate(shuffled, start=1)]
+    doubled = [each for each in other for _ in range(random.choice([1, 2]))]
+    made = stage(pulse_s=3.0)
+    state, found = run(made, first)
+    again, same = run(made, doubled)
+    assert [facts(each) for each in same] == [facts(each) for each in found]
+    assert again.opened.keys() == state.opened.keys()
+
+
+def facts(found: Finding) -> dict[str, object]:
+    """All but the ids, which hang on offsets."""
+    return {**msgspec.to_builtins(found.data), "condition": ""}
 
 
 @given(SAID)
