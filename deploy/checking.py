@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deploy.settings import Settings, read_secret
 from detectors.registry import prepared_settings
+from ingest.counted import counted
 from ingest.errors import SettingsError, SettingsFaults
 
 
@@ -47,7 +48,7 @@ def _registry_notes(settings: Settings, attempt: Callable[[Callable[[], object]]
         return []
     for camera in district.cameras:
         attempt(lambda camera=camera: read_secret(camera.password_file, camera.password_env))  # type: ignore[misc]
-    notes = [f"{len(district.cameras)} cameras, {len(district.zones)} zones."]
+    notes = [f"{counted(len(district.cameras), 'camera')}, {counted(len(district.zones), 'zone')}."]
     notes += [
         f"zone {zone.id}: no safe_capacity, so density levels only."
         for zone in district.zones

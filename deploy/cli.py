@@ -15,6 +15,7 @@ from deploy.cli_calibrate import calibrate
 from deploy.cli_cameras import cameras, take_files
 from deploy.cli_crowd import crowd
 from deploy.cli_options import load, settings_options
+from ingest.counted import counted
 from ingest.errors import DrumtowerError, SettingsError, SettingsFaults
 
 EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 1, 2, 130
@@ -30,7 +31,7 @@ class _Group(click.Group):
             for fault in error.faults:
                 click.echo(str(fault), err=True)
             if len(error.faults) > 1:
-                click.echo(f"{len(error.faults)} faults.", err=True)
+                click.echo(f"{counted(len(error.faults), 'fault')}.", err=True)
             sys.exit(EXIT_WRONG)
         except SettingsError as error:
             click.echo(str(error), err=True)
@@ -213,7 +214,7 @@ def topics_plan(settings_path: Path | None, data: Path | None, as_json: bool, ap
     for move in planned.moves:
         click.echo(f"site {move.site}: {move.frames_per_s:.1f} frames/s from {move.partition} to {move.to}")
     said = "moved" if apply else "to move" + ("; `--apply` moves them" if planned.moves else "")
-    click.echo(f"{len(planned.moves)} sites {said}.", err=True)
+    click.echo(f"{counted(len(planned.moves), 'site')} {said}.", err=True)
 
 
 main.add_command(cameras)

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from deploy.cli_options import Command, load, settings_options
+from ingest.counted import counted
 
 
 @click.group()
@@ -213,4 +214,4 @@ def _given(columns: dict[str, Any]) -> dict[str, object]:
 def _say(changes: list[str], more: str = "") -> None:
     for change in changes:
         click.echo(change)
-    click.echo(f"{len(changes)} change{'s' * (len(changes) != 1)}{more}.", err=True)
+    click.echo(f"{counted(len(changes), 'change')}{more}.", err=True)

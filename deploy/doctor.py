@@ -18,6 +18,7 @@ from detectors.vision.models import chosen_model, load_model
 from ingest.bus.contract import Draft
 from ingest.bus.topics import CAMERAS
 from ingest.clock import NS_PER_S, SystemClock
+from ingest.counted import counted
 from ingest.errors import DrumtowerError, SettingsError, SettingsFaults
 from ingest.registry.topics import read_registry
 
@@ -60,7 +61,7 @@ def _settings(settings: Settings) -> str:
     notes, faults = check_all(lambda: settings)
     if faults:
         raise SettingsFaults(faults)
-    return f"{len(notes)} notes; `drumtower check` shows them" if notes else "as they should be"
+    return f"{counted(len(notes), 'note')}; `drumtower check` shows them" if notes else "as they should be"
 
 
 def _disk(settings: Settings) -> str:
@@ -107,7 +108,8 @@ def _bus(settings: Settings) -> str:
             "registry", expected="records that can be read", got=f"{len(broken)} that cannot", mend=str(broken[0])
         )
     took_s = (SystemClock().monotonic_ns() - begun_ns) / NS_PER_S
-    return f"{settings.bus.kind}, {partitions} partitions, {len(district.cameras)} cameras; answered in {took_s:.2f} s"
+    held = f"{counted(partitions, 'partition')}, {counted(len(district.cameras), 'camera')}"
+    return f"{settings.bus.kind}, {held}; answered in {took_s:.2f} s"
 
 
 def _live(settings: Settings) -> str:
@@ -124,7 +126,7 @@ def _live(settings: Settings) -> str:
         kept = live.frames_kept()
     finally:
         live.close()
-    return f"{settings.live.kind}, {kept.frames} pictures"
+    return f"{settings.live.kind}, {counted(kept.frames, 'picture')}"
 
 
 def _casebook(settings: Settings) -> str:
@@ -141,7 +143,7 @@ def _casebook(settings: Settings) -> str:
             got=f"row {broken_at} changed or missing",
             mend="Someone wrote into the database by hand: keep a copy, and find out who.",
         )
-    return f"{sequence} alerts so far; the audit is whole"
+    return f"{counted(sequence, 'alert')} so far; the audit is whole"
 
 
 def _model(settings: Settings) -> str:

@@ -22,6 +22,7 @@ from deploy.settings import Settings, read_secret
 from ingest.bus.contract import Bus
 from ingest.bus.topics import topic_specs
 from ingest.clock import Clock, SystemClock
+from ingest.counted import counted
 from ingest.errors import SettingsError, SettingsFaults
 from ingest.live.contract import LiveStore
 from ingest.live.memory import MemoryLiveStore
@@ -142,7 +143,7 @@ def check_topics(bus: Bus, partitions: int) -> None:
     faults = [
         SettingsError(
             f"topic {spec.name}",
-            expected=f"{spec.partitions} partitions",
+            expected=counted(spec.partitions, "partition"),
             got=str(counts.get(spec.name, "no such topic")),
             mend="Run `drumtower topics create`."
             if spec.name not in counts

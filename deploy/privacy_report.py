@@ -12,6 +12,7 @@ from detectors.vision.models import chosen_model
 from ingest.bus.contract import Bus
 from ingest.bus.topics import ALERTS, CAMERAS, DEAD, FINDINGS, FRAMES, OBSERVATIONS, ZONE_MINUTES, ZONES, topic_specs
 from ingest.clock import NS_PER_S, Clock, SystemClock
+from ingest.counted import counted
 from ingest.errors import DrumtowerError
 
 _WHAT = {
@@ -77,7 +78,8 @@ def _now(settings: Settings, clock: Clock) -> str:
             live.close()
     except DrumtowerError as error:
         return f"no answer: {error}"
-    return f"{kept.frames} pictures, {kept.size_bytes} bytes, the last gone in {kept.longest_s:.1f} s"
+    held = f"{counted(kept.frames, 'picture')}, {counted(kept.size_bytes, 'byte')}"
+    return f"{held}, the last gone in {kept.longest_s:.1f} s"
 
 
 def _topics(settings: Settings, bus: Bus, clock: Clock, where: str) -> list[Kept]:

@@ -41,6 +41,8 @@ class Metrics:
         self._clocks = gauge(
             "cameras_by_clock_offset", "Cameras whose clock is off by no more than the bucket.", "off_s"
         )
+        self._flooding = gauge("cameras_flooding", "Cameras that send more than they may, and are held back.")
+        self._held_back = counter("held_back_seconds", "Time in which streams were held back for their flood.")
         self._ticks = counter("ticks", "Ticks that were appended to the bus.")
         self._parsed_away = counter("fields_dropped", "Fields of a source that could describe a person.", "field")
         self.finding_latency = histogram("finding_latency_seconds", "Capture of the frame to its finding on the bus.")
@@ -86,6 +88,12 @@ class Metrics:
     def cameras_by_clock(self, counts: dict[str, int]) -> None:
         for bucket, count in counts.items():
             self._clocks.labels(bucket).set(count)
+
+    def cameras_flooding(self, cameras: int) -> None:
+        self._flooding.set(cameras)
+
+    def held_back(self, seconds: float) -> None:
+        self._held_back.inc(seconds)
 
     def ticked(self, ticks: int) -> None:
         self._ticks.inc(ticks)

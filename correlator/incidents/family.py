@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from correlator.incidents.settings import CorrelateSettings
+from ingest.counted import counted
 from ingest.schema.finding import FindingData
 
 LOSS_KINDS = frozenset({"health.stream", "health.stalled", "health.offline", "health.lost", "health.blind_site"})
 _FAMILIES = {"smoke": "fire"}
+# What a camera's own rule sees may be what our own detectors see, or another camera.
+_FAMILY_OF_EVENT = {"fire": "fire", "smoke": "fire", "fall": "fall", "abandoned_object": "abandoned_object"}
+# How a stream is lost or blind, as people say it of several cameras.
+_BLIND = {"frozen", "covered", "dark", "corrupt", "moved", "blurred"}
 _TITLES = {
     "crowd.capacity": "Overcrowding",
     "crowd.density": "Crowd too dense",
@@ -21,7 +28,6 @@ _TITLES = {
     "anomaly.intrusion": "Intrusion",
     "anomaly.abandoned_object": "Abandoned object",
     "anomaly.baseline": "Unusual occupancy",
-    "health.stream": "Camera lost",
     "health.picture": "Camera picture impaired",
     "health.clock": "Camera clock is wrong",
 }
@@ -32,13 +38,16 @@ def family_of(settings: CorrelateSettings, data: FindingData) -> str:
     Name of the family of a finding; drills have families of their own.
 
     `crowd.capacity` is `crowd`, `anomaly.smoke` is `fire`, lost streams are `loss`, and what else is wrong with one
-    camera is `health/<camera>`: it never meets that of another. What a camera's own rules say, of several hazards in
-    turn, is `camera/<camera>`.
+    camera is `health/<camera>`: it never meets that of another. What a camera's own rules say is
+    `camera/<camera>/<kind>`, but for fire, smoke, falls and abandoned objects, which are one whoever sees them.
     """
     head, _, tail = data.kind.partition(".")
     if data.kind in LOSS_KINDS:
         family = "loss"
-    elif head in ("health", "camera"):
+    elif head == "camera":
+        event = data.rule.rpartition(".")[2]
+        family = _FAMILY_OF_EVENT.get(event) or f"camera/{data.cameras[0] if data.cameras else data.site}/{event}"
+    elif head == "health":
         family = f"{head}/{data.cameras[0] if data.cameras else data.zone or data.site}"
     else:
         name = tail or head if head == "anomaly" else head
@@ -54,12 +63,30 @@ def cause_of(settings: CorrelateSettings, data: FindingData) -> str:
     return data.site
 
 
-def title_of(settings: CorrelateSettings, data: FindingData, cameras: int) -> str:
-    """`Overcrowding: North square`; `200 cameras lost: Station`; drills begin with `Exercise: `."""
+def _ails(rules: Iterable[str]) -> str:
+    """What is wrong with cameras whose streams break these rules."""
+    words = {rule.rpartition(".")[2] for rule in rules}
+    words = {word if word in _BLIND or word == "flooding" else "lost" for word in words}
+    if len(words) == 1:
+        return words.pop()
+    return "in trouble" if "flooding" in words else "lost or blind"
+
+
+def title_of(settings: CorrelateSettings, data: FindingData, cameras: int, rules: Iterable[str] = ()) -> str:
+    """
+    `Overcrowding: North square`; `200 cameras lost: Station`; drills begin with `Exercise: `.
+
+    Args:
+        rules: of all conditions of the incident; none: that of `data`.
+    """
     named = data.rule if data.kind == "camera.events" else data.kind
-    what = _TITLES.get(data.kind) or named.rpartition(".")[2].replace("_", " ").capitalize()
+    what = (
+        f"Camera {_ails([data.rule])}"
+        if data.kind == "health.stream"
+        else _TITLES.get(data.kind) or named.rpartition(".")[2].replace("_", " ").capitalize()
+    )
     if data.kind in LOSS_KINDS and cameras > 1:
-        what, where = f"{cameras} cameras lost", data.site
+        what, where = f"{counted(cameras, 'camera')} {_ails(list(rules) or [data.rule])}", data.site
     elif data.kind.startswith(("health.", "camera.")) and data.cameras:
         where = data.cameras[0]
     else:

@@ -65,7 +65,7 @@ def view_of(settings: CorrelateSettings, incident: Incident, conditions: Sequenc
     return IncidentView(
         id=incident.id,
         kind=data.kind,
-        title=title_of(settings, data, len(cameras)),
+        title=title_of(settings, data, len(cameras), [condition.latest.rule for condition in conditions]),
         level=LEVELS[rank_of(conditions)],
         state=incident.state,
         condition=status,

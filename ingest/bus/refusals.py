@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ingest.bus.contract import TopicPartition, TopicSpec
+from ingest.counted import counted
 from ingest.errors import BusError, BusRetryable, SettingsError
 
 
 def partition_mismatch(spec: TopicSpec, got: int) -> SettingsError:
     """A topic is there with another number of partitions."""
     mend = "Set bus.partitions back: a site cannot leave its partition under its snapshots."
-    return SettingsError(f"topic {spec.name}", expected=f"{spec.partitions} partitions", got=f"{got}", mend=mend)
+    return SettingsError(f"topic {spec.name}", expected=counted(spec.partitions, "partition"), got=f"{got}", mend=mend)
 
 
 def missing(at: TopicPartition) -> SettingsError:

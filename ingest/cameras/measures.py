@@ -23,6 +23,12 @@ class IngestMetrics(Protocol):
     def cameras_by_clock(self, counts: dict[str, int]) -> None:
         """Cameras by how far their clock is off: bucket of seconds, `more`, `unknown`."""
 
+    def cameras_flooding(self, cameras: int) -> None:
+        """Cameras that send more than they may."""
+
+    def held_back(self, seconds: float) -> None:
+        """Streams were not read for so long, since they brought more than they may."""
+
     def ticked(self, ticks: int) -> None:
         """Ticks that the bus took."""
 
@@ -40,6 +46,10 @@ class NoMetrics:
     def cameras_by_state(self, counts: dict[str, int]) -> None: ...
 
     def cameras_by_clock(self, counts: dict[str, int]) -> None: ...
+
+    def cameras_flooding(self, cameras: int) -> None: ...
+
+    def held_back(self, seconds: float) -> None: ...
 
     def ticked(self, ticks: int) -> None: ...
 

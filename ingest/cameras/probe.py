@@ -19,6 +19,7 @@ from ingest.cameras.sources.cause import reading_error, source_error
 from ingest.cameras.sources.host import check_host
 from ingest.cameras.sources.stream import RTSP, file_address, ntp_ns, open_container
 from ingest.clock import NS_PER_S, Clock
+from ingest.counted import counted
 from ingest.registry.district import Camera
 
 _GAPS_WANTED = 3
@@ -127,7 +128,7 @@ def advice(found: Probe, settings: IngestSettings, sampling_period_s: float, is_
     if found.metadata_tracks:
         said.append("The camera sends metadata: a second camera of source `onvif` reads its objects at hardly a cost.")
     if found.corrupt_frames:
-        said.append(f"{found.corrupt_frames} frames came damaged: look at the network.")
+        said.append(f"{counted(found.corrupt_frames, 'frame')} came damaged: look at the network.")
     return said
 
 

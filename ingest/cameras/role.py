@@ -22,7 +22,7 @@ from ingest.cameras.measures import IngestMetrics, NoMetrics
 from ingest.cameras.observation import Observation, of_stream
 from ingest.cameras.sender import Pending, Sender
 from ingest.cameras.settings import IngestSettings
-from ingest.cameras.state import CLOCK_BUCKETS, STREAM_KIND, CameraState, StreamState, clock_bucket
+from ingest.cameras.state import CLOCK_BUCKETS, CameraState, StreamState, clock_bucket, stream_kind
 from ingest.cameras.ticker import Ticker
 from ingest.cameras.workers.supervisor import Supervisor
 from ingest.clock import NS_PER_S, Clock, utc, utc_ns
@@ -220,6 +220,7 @@ class IngestRole:
         self._lost = {camera_id: said for camera_id, said in self._lost.items() if camera_id in states}
         counts: Counter[str] = Counter(state.state for state in states.values())
         self._metrics.cameras_by_state({**dict.fromkeys(get_args(StreamState), 0), **counts})
+        self._metrics.cameras_flooding(sum(state.flooding for state in states.values()))
         clocks = Counter(clock_bucket(state) for state in states.values())
         self._metrics.cameras_by_clock(
             {**dict.fromkeys([*(name for _, name in CLOCK_BUCKETS), "unknown"], 0), **clocks}
@@ -231,10 +232,11 @@ class IngestRole:
         except StoreRetryable as error:
             self._live_lost(error)
         at_ns, number_of = self._clock.now_ns(), {camera.id: camera.number for camera in self._camera_of.values()}
+        kinds = {camera_id: stream_kind(state) for camera_id, state in states.items() if camera_id in number_of}
         return [
-            of_stream(number_of[camera_id], STREAM_KIND[state.state], utc_ns(state.since), at_ns)
-            for camera_id, state in states.items()
-            if state.state in STREAM_KIND and camera_id in number_of
+            of_stream(number_of[camera_id], kind, utc_ns(states[camera_id].since), at_ns)
+            for camera_id, kind in kinds.items()
+            if kind is not None
         ]
 
     def _tell(self, camera_id: str, state: CameraState) -> None:

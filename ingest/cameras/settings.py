@@ -36,6 +36,10 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     busy_retry_s: Seconds = 60.0  # a camera that refuses (453, 503)
     steady_s: Seconds = 30.0  # a stream that lived so long starts its back-off anew
     file_loops: bool = True  # whether a file begins again at its end
+    # packets a second of one camera's stream, 5 s of them at once; then it is read no faster
+    stream_packets_per_s_max: Annotated[float, msgspec.Meta(ge=1.0, le=100_000.0)] = 250.0
+    stream_mbit_per_s_max: Annotated[float, msgspec.Meta(ge=0.1, le=10_000.0)] = 100.0  # the same for its bits
+    picture_mpx_max: Annotated[float, msgspec.Meta(ge=0.1, le=500.0)] = 40.0  # a larger picture is not decoded
 
     # Secrets
     password_command: tuple[str, ...] = ()  # prints the password of a camera; gets its `password_key` as last argument
@@ -63,6 +67,7 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     frame_lifetime_s: Seconds = 10.0  # of a JPEG in the live store
 
     # Workers
+    worker_mib_max: Annotated[int, msgspec.Meta(ge=256, le=1_048_576)] = 4_096  # resident; a larger one is ended
     cameras_per_worker: PerWorker = 40  # video cameras in one process
     metadata_cameras_per_worker: PerWorker = 100  # metadata cameras in one process
     # cameras behind brokers in one process: those of one broker share one connection

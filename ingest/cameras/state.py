@@ -15,7 +15,7 @@ StreamState = Literal[
 ]
 
 # What the bus is told of a camera without frames; the others are silent for a reason, or not at all.
-STREAM_KIND: dict[StreamState, EventKind] = {
+_STREAM_KIND: dict[StreamState, EventKind] = {
     "stalled": EventKind.STREAM_STALLED,
     "unreachable": EventKind.STREAM_UNREACHABLE,
     "refused": EventKind.STREAM_REFUSED,
@@ -36,6 +36,12 @@ class CameraState(msgspec.Struct, frozen=True, kw_only=True):
     picture: tuple[str, ...] = ()  # names of the `Picture` flags of the last frame
     offset_s: float | None = None  # camera clock less ours
     drift_ppm: float | None = None  # how fast the offset grows, microseconds per second
+    flooding: bool = False  # it sends more than it may, and is held back
+
+
+def stream_kind(state: CameraState) -> EventKind | None:
+    """What the bus is told of a camera beside its frames, or in their place."""
+    return _STREAM_KIND.get(state.state) or (EventKind.STREAM_FLOODING if state.flooding else None)
 
 
 # Upper ends of the offsets that are counted together, s, with their names.
@@ -61,3 +67,4 @@ class ZoneState(msgspec.Struct, frozen=True, kw_only=True):
     capacity_use: float | None
     degraded: bool
     observed_at: datetime | None
+    learning: dict[str, str] = {}  # detectors that still learn here, and how far they are: `9 of 42 days`

@@ -84,7 +84,7 @@ def test_the_report_of_what_is_kept_names_pictures_first_and_every_topic(tmp_pat
     )
     rows = privacy_report(settings)
     store.close()
-    assert rows[0].kept == "7 s" and "Redis" in rows[0].where and "pictures" in rows[0].now
+    assert rows[0].kept == "7 s" and "Redis" in rows[0].where and "1 picture," in rows[0].now
     assert not rows[0].now.startswith("0 pictures")
     kept = {row.where.rpartition(" ")[2]: row.kept for row in rows if "topic" in row.where}
     assert kept["dt.observations"] == "1 h" and kept["dt.frames"] == "5 min" and kept["dt.findings"] == "7 d"

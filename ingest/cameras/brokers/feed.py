@@ -8,7 +8,7 @@ from ingest.cameras.metadata.intake import Intake
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.state import StreamState
 from ingest.cameras.workers.outbox import Outbox
-from ingest.cameras.workers.reader import STATE_OF, Status
+from ingest.cameras.workers.reader import STATE_OF, Status, is_recent
 from ingest.clock import NS_PER_S, Clock
 from ingest.registry.district import Camera
 
@@ -31,6 +31,7 @@ class Feed:
         is_frigate = camera.source == "frigate"
         self._silence_s = settings.frigate_silence_s_max if is_frigate else settings.metadata_silence_s_max
         self.topics: tuple[str, ...] = ()
+        self.flooded_ns: int | None = None  # when something of it was last refused, monotonic
         self.heard_ns: int | None = None
         self.is_blind = False
         self._state: tuple[StreamState, str, int] = ("connecting", "", clock.now_ns())
@@ -38,6 +39,14 @@ class Feed:
     def hear(self) -> None:
         """It has given a sign of life."""
         self.heard_ns = self.clock.monotonic_ns()
+
+    def admits(self, arrived_ns: int) -> bool:
+        """Whether one more message is within what it may send; one that is not is a sign of life too."""
+        if self.intake.admits(arrived_ns):
+            return True
+        self.hear()
+        self.flooded_ns = self.clock.monotonic_ns()
+        return False
 
     def begin(self) -> None:
         """A new connection begins."""
@@ -53,7 +62,15 @@ class Feed:
         if (state, cause) != self._state[:2]:
             self._state = state, cause, self.clock.now_ns()
         since_ns = self._state[2]
-        return Status(self.camera.id, state, cause, since_ns, self.intake.last_frame_at_ns, 0, self.intake.offset_ns)
+        return Status(
+            self.camera.id,
+            state,
+            cause,
+            since_ns,
+            self.intake.last_frame_at_ns,
+            offset_ns=self.intake.offset_ns,
+            is_flooding=is_recent(self.flooded_ns, self.clock.monotonic_ns()),
+        )
 
     def _seen(self) -> tuple[StreamState, str]:
         link, now_ns = self.link.state, self.clock.monotonic_ns()

@@ -73,7 +73,9 @@ class BrokerPool:
             shared = held.shared.get(url.prefix)
             if shared is None:
                 kind = FrigateStation if camera.source == "frigate" else DeepStreamStation
-                shared = held.shared[url.prefix] = kind(url.prefix, self._outbox.count)
+                shared = held.shared[url.prefix] = kind(
+                    url.prefix, self._outbox.count, self._settings.metadata_documents_per_s_max
+                )
                 shared.add(_name(url), feed)
                 held.link.add(shared)
             else:

@@ -26,7 +26,8 @@ class Message(NamedTuple):
 
 class Station:
     """
-    What listens to some topics of a broker. `work` and `idle` are called by the connection's one reading thread.
+    What listens to some topics of a broker. `work` and `idle` are called by the connection's one reading thread,
+    `admits` by that of the connection.
 
     Attributes:
         filters: topics to subscribe to, each with its quality of service.
@@ -35,6 +36,11 @@ class Station:
     def __init__(self, filters: tuple[tuple[str, int], ...]) -> None:
         self.filters = filters
         self.waiting: deque[Message | None] = deque()  # None: a new connection begins
+        self.waiting_bytes = 0
+
+    def admits(self, message: Message) -> bool:
+        """Whether it may wait to be read; what is not is counted. Of a flood each message costs this, and no parse."""
+        return True
 
     def work(self, message: Message) -> None:
         """Read one message."""
@@ -70,30 +76,32 @@ class Desk:
     def remove(self, station: Station) -> None:
         with self._changed:
             self._stations.discard(station)
-            self._bytes -= sum(len(one.payload) for one in station.waiting if one)
-            station.waiting.clear()
+            while station.waiting:
+                self._take(station)
 
     def offer(self, station: Station, message: Message | None) -> None:
-        """From the connection's thread. Too large is dropped, too many push out the oldest of the same station."""
+        """
+        From the connection's thread. Too large is dropped, too many push out the oldest of the same station, too many
+        bytes the oldest of the station that holds most of them.
+        """
         if message is not None and len(message.payload) > DOCUMENT_BYTES_MAX:
             self._count("frames_dropped", "too_large")
             return
-        size = len(message.payload) if message else 0
+        if message is not None and not station.admits(message):
+            return
         with self._changed:
             if station not in self._stations:
                 return
-            waiting = station.waiting
-            while waiting and (len(waiting) >= self._pending_max or self._bytes + size > QUEUED_BYTES_MAX):
-                oldest = waiting.popleft()
-                self._bytes -= len(oldest.payload) if oldest else 0
-                self._count("frames_dropped", "inbox")
-            if self._bytes + size > QUEUED_BYTES_MAX:
-                self._count("frames_dropped", "inbox")
-                return
-            if not waiting:
+            if not station.waiting:
                 self._ready.append(station)
-            waiting.append(message)
+            station.waiting.append(message)
+            size = len(message.payload) if message else 0
+            station.waiting_bytes += size
             self._bytes += size
+            while len(station.waiting) > self._pending_max:
+                self._shed(station)
+            while self._bytes > QUEUED_BYTES_MAX:
+                self._shed(max(self._stations, key=lambda one: one.waiting_bytes))
             self._changed.notify()
 
     def end(self) -> None:
@@ -124,8 +132,7 @@ class Desk:
             station = self._ready.popleft()
             if not station.waiting:
                 return
-            message = station.waiting.popleft()
-            self._bytes -= len(message.payload) if message else 0
+            message = self._take(station)
             if station.waiting:
                 self._ready.append(station)
         try:
@@ -136,3 +143,15 @@ class Desk:
         # The reader of a topic is the runner of its cameras: no message must end the thread of all others.
         except Exception:
             self._count("frames_dropped", "document")
+
+    def _take(self, station: Station) -> Message | None:
+        """Its oldest, which waits no longer."""
+        message = station.waiting.popleft()
+        size = len(message.payload) if message else 0
+        station.waiting_bytes -= size
+        self._bytes -= size
+        return message
+
+    def _shed(self, station: Station) -> None:
+        if self._take(station) is not None:
+            self._count("frames_dropped", "inbox")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -11,11 +12,16 @@ from ingest.cameras.brokers.station import Count, Message, Station
 from ingest.cameras.metadata import axis_scene, deepstream, frigate, onvif_json
 from ingest.cameras.metadata.reading import MetadataFrame, Reading
 from ingest.cameras.sources.metadata_objects import SeenObject, Tracks, objects_of
+from ingest.cameras.throttle import Throttle
 from ingest.clock import NS_PER_S
 from ingest.registry.broker_url import BrokerUrl
 
 _LATE_NS = 10 * NS_PER_S  # what lay in a log for longer is not the present
 _GATHER_NS = 300_000_000  # objects of one frame that come one by one are all here by then
+# Names with an escape in them are left to the parser.
+_TEXT = rb'"([^"\\]{1,200})"'
+_FRIGATE_NAME = re.compile(rb'"camera"\s*:\s*' + _TEXT)
+_DEEPSTREAM_NAME = re.compile(rb'"sensorId"\s*:\s*' + _TEXT + rb'|"sensor"\s*:\s*\{\s*"id"\s*:\s*' + _TEXT)
 
 
 class OwnStation(Station):
@@ -34,14 +40,14 @@ class OwnStation(Station):
     def begin(self) -> None:
         self._feed.begin()
 
+    def admits(self, message: Message) -> bool:
+        return self._is_ours(*self._parts(message)) and self._feed.admits(message.arrived_ns)
+
     def work(self, message: Message) -> None:
-        feed, parts = self._feed, message.topic[len(self._url.topic) + 1 :].split("/")
-        is_event = parts[0] == onvif_json.EVENTS_TOPIC
-        if not self._is_ours(parts, is_event):
-            return
+        feed, (_, is_event) = self._feed, self._parts(message)
         if not message.retained:
             feed.hear()
-        if not feed.intake.admits(message.arrived_ns, has_events=is_event):
+        if feed.intake.thins(message.arrived_ns, has_events=is_event):
             return
         if feed.camera.source == "onvif":
             take = partial(onvif_json.read_message, message.topic, message.payload, message.retained)
@@ -49,6 +55,11 @@ class OwnStation(Station):
         elif not message.retained:
             take = partial(axis_scene.read_message, message.payload, self._url.query.get("channel"))
             feed.intake.take(take, message.arrived_ns)
+
+    def _parts(self, message: Message) -> tuple[list[str], bool]:
+        """The levels of its topic below ours, and whether it is an event."""
+        parts = message.topic[len(self._url.topic) + 1 :].split("/")
+        return parts, parts[0] == onvif_json.EVENTS_TOPIC
 
     def _is_ours(self, parts: Sequence[str], is_event: bool) -> bool:
         """One device may send for several video sources."""
@@ -61,11 +72,19 @@ class OwnStation(Station):
 
 
 class SharedStation(Station):
-    """A topic of many cameras. Feeds by the name that messages know them by; two cameras may look at one name."""
+    """
+    A topic of many cameras. Feeds by the name that messages know them by; two cameras may look at one name.
 
-    def __init__(self, filters: tuple[tuple[str, int], ...], count: Count) -> None:
+    Args:
+        name: finds a camera's name in the bytes of a message, before it costs a parse.
+        per_s: so many messages in which no name is found are parsed in a second.
+    """
+
+    def __init__(
+        self, filters: tuple[tuple[str, int], ...], count: Count, name: re.Pattern[bytes], per_s: float
+    ) -> None:
         super().__init__(filters)
-        self._count = count
+        self._count, self._name, self._nameless = count, name, Throttle(per_s)
         self._feeds: dict[str, tuple[Feed, ...]] = {}
 
     def add(self, name: str, feed: Feed) -> None:
@@ -77,6 +96,19 @@ class SharedStation(Station):
         left = {name: tuple(one for one in feeds if one is not feed) for name, feeds in self._feeds.items()}
         self._feeds = {name: feeds for name, feeds in left.items() if feeds}
         return not self._feeds
+
+    def admits(self, message: Message) -> bool:
+        found = self._name.search(message.payload)
+        if found is None:
+            if self._nameless.admits(message.arrived_ns):
+                return True
+            self._count("frames_dropped", "flood")
+            return False
+        feeds = self._feeds.get(next(filter(None, found.groups())).decode("utf-8", "replace"), ())
+        if not feeds:
+            self._count("frames_dropped", "unowned")
+        admitted = [feed.admits(message.arrived_ns) for feed in feeds]  # all are asked: each has a bound of its own
+        return any(admitted)
 
     def begin(self) -> None:
         for feed in self._all():
@@ -114,8 +146,9 @@ class FrigateStation(SharedStation):
     Frigate tells of changes only; what is there is told on while Frigate lives, each sampling period of the camera.
     """
 
-    def __init__(self, prefix: str, count: Count) -> None:
-        super().__init__(((f"{prefix}/events", 1), (f"{prefix}/stats", 0), (f"{prefix}/available", 0)), count)
+    def __init__(self, prefix: str, count: Count, per_s: float = 100.0) -> None:
+        topics = (f"{prefix}/events", 1), (f"{prefix}/stats", 0), (f"{prefix}/available", 0)
+        super().__init__(topics, count, _FRIGATE_NAME, per_s)
         self._scenes: dict[str, frigate.Scene] = {}
         self._told_ns: dict[str, int] = {}
 
@@ -153,8 +186,6 @@ class FrigateStation(SharedStation):
         for feed in self._feeds.get(event.camera, ()):
             feed.hear()
             feed.is_blind = False
-            if not feed.intake.admits(message.arrived_ns, has_events=True):
-                continue
             self._scenes.setdefault(feed.camera.id, frigate.Scene()).apply(event, message.arrived_ns, dropped)
             self._scene(feed, event.at_ns, message.arrived_ns, dropped)
 
@@ -176,8 +207,8 @@ class DeepStreamStation(SharedStation):
     The minimal message is a frame. Of the full one there is a message for each object: those of a moment are gathered.
     """
 
-    def __init__(self, topic: str, count: Count) -> None:
-        super().__init__(((topic, 0),), count)
+    def __init__(self, topic: str, count: Count, per_s: float = 100.0) -> None:
+        super().__init__(((topic, 0),), count, _DEEPSTREAM_NAME, per_s)
         self._gathered: dict[str, tuple[str, int, list[SeenObject], Counter[str]]] = {}
         self._delay_ns: dict[str, int] = {}  # the least of each camera's messages since we are connected
 
@@ -201,7 +232,7 @@ class DeepStreamStation(SharedStation):
                 self._count("frames_dropped", "stale")
                 continue
             feed.hear()
-            if not feed.intake.admits(message.arrived_ns, has_events=not told.is_whole):
+            if feed.intake.thins(message.arrived_ns, has_events=not told.is_whole):
                 continue
             if told.is_whole:
                 self._tell(feed, None, told.objects, message.arrived_ns, dropped)

@@ -4,7 +4,6 @@ One camera's metadata to observations: its clock, its tracks and its rules are r
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from ingest.cameras.observation import Observation
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.metadata_objects import Tracks
 from ingest.cameras.sources.timeline import TimeLine, place
+from ingest.cameras.throttle import Throttle
 from ingest.cameras.workers.outbox import Outbox
 from ingest.clock import NS_PER_S
 from ingest.registry.district import Camera
@@ -50,14 +50,18 @@ class Intake:
         self._tracks.forget()
         self._board.forget()
 
-    def admits(self, arrived_ns: int, has_events: bool) -> bool:
-        """Whether a document is worth its parsing; else it is counted. Events are never thinned, only a flood is."""
-        if not self._flood.admits(arrived_ns):
-            self._outbox.count("frames_dropped", "flood")
+    def admits(self, arrived_ns: int) -> bool:
+        """Whether a document is within what this camera may send; else it is counted. Asked once of each."""
+        if self._flood.admits(arrived_ns):
+            return True
+        self._outbox.count("frames_dropped", "flood")
+        return False
+
+    def thins(self, arrived_ns: int, has_events: bool) -> bool:
+        """Whether a document of frames comes too soon to be worth its parsing; it is counted then. Events never do."""
+        if has_events or not 0 <= self._next_ns - arrived_ns <= self._period_ns:
             return False
-        if not has_events and 0 <= self._next_ns - arrived_ns <= self._period_ns:
-            self._outbox.count("frames_dropped", "thinned")
-            return False
+        self._outbox.count("frames_dropped", "thinned")
         return True
 
     def take(self, parse: Parse, arrived_ns: int, is_held: bool = False) -> bool:
@@ -114,18 +118,3 @@ class Intake:
             return
         self._due_ns[looked] = captured_ns + self._period_ns
         self._outbox.put(Observation(self._camera.number, captured_ns, arrived_ns, source, objects=frame.objects))
-
-
-class Throttle:
-    """So many in a second, and as many at once after a rest."""
-
-    def __init__(self, per_s: float) -> None:
-        self._per_s, self._left, self._at_ns = per_s, per_s, -math.inf
-
-    def admits(self, now_ns: int) -> bool:
-        self._left = min(self._per_s, self._left + max(0.0, (now_ns - self._at_ns) / NS_PER_S) * self._per_s)
-        self._at_ns = now_ns
-        if self._left < 1.0:
-            return False
-        self._left -= 1.0
-        return True

@@ -15,6 +15,7 @@ FRAMES_MAX = 100  # of one document
 OBJECTS_MAX = 1_000  # of one frame
 NOTICES_MAX = 200  # of one document
 _TIME_MAX = 40  # characters
+_TOPIC_MAX = 400
 _LAST_NS = 2**62  # the year 2116: no clock is right behind it, and the columns end soon after
 
 Operation = Literal["", "initialized", "changed", "deleted"]
@@ -50,7 +51,12 @@ class Reading:
 
 
 def topic_of(text: str) -> str:
-    """`tns1:RuleEngine/LineDetector/Crossed` as `ruleengine/linedetector/crossed`: name spaces differ by vendor."""
+    """
+    `tns1:RuleEngine/LineDetector/Crossed` as `ruleengine/linedetector/crossed`: name spaces differ by vendor. Topics are
+    remembered; one that is longer than any real one is none.
+    """
+    if len(text) > _TOPIC_MAX:
+        return ""
     return "/".join(part.rpartition(":")[2] for part in text.strip().lower().split("/") if part)
 
 

@@ -45,6 +45,7 @@ IDENTITY_KINDS = {
     "label": "label",
 }
 TRACKS_MAX = 10_000
+_ID_MAX = 200  # characters: a source's ids are kept, so that a long one must not be
 
 
 class SeenObject(NamedTuple):
@@ -79,6 +80,7 @@ class Tracks:
         """The track of this id; -1 where there is none."""
         if source_id is None:
             return -1
+        source_id = source_id[:_ID_MAX]
         number = self._numbers.pop(source_id, None)
         if number is None:
             number, self._next = self._next, (self._next + 1) & 0x7FFFFFFF
@@ -91,9 +93,9 @@ class Tracks:
         """The source says that two of its ids are of one object, which else would be counted twice."""
         if old is None or new is None:
             return
-        number = self._numbers.pop(old, None)
+        number = self._numbers.pop(old[:_ID_MAX], None)
         if number is not None:
-            self._numbers.setdefault(new, number)
+            self._numbers.setdefault(new[:_ID_MAX], number)
 
     def forget(self) -> None:
         self._numbers.clear()

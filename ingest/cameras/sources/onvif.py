@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import av.error
 from av.container import InputContainer
@@ -26,17 +26,23 @@ class MetadataStream:
         self.camera, self._container = camera, container
         self.assembly = Assembly()
 
-    def documents(self) -> Iterator[bytes]:
+    def documents(self, hold_back: Callable[[int], None]) -> Iterator[bytes]:
         """
         Whole documents as they come.
+
+        Args:
+            hold_back: called with the size of each packet; may wait.
 
         Raises:
             SourceError: `stalled` when nothing comes within the deadline, `closed` when the camera ends the stream.
         """
         try:
             for packet in self._container.demux(data=0):
-                if packet.size and (document := self.assembly.add(bytes(packet), packet.pts)) is not None:
+                if not packet.size:
+                    continue
+                if (document := self.assembly.add(bytes(packet), packet.pts)) is not None:
                     yield document
+                hold_back(packet.size)
         except av.error.FFmpegError as error:
             raise reading_error(self.camera, error) from None
         raise source_error(self.camera, "closed", "the end of the stream", "a stream without end")

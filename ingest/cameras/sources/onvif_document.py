@@ -28,6 +28,7 @@ from ingest.cameras.metadata.reading import (
 from ingest.cameras.sources.metadata_objects import IDENTITY_KINDS, SeenObject, Tracks, objects_of
 
 _VALUE_MAX = 400  # characters of an item
+_TAG_MAX = 200
 
 
 def read_document(document: bytes, tracks: Tracks, dropped: Counter[str]) -> Reading:
@@ -163,8 +164,13 @@ def _number(text: str | None) -> float:
         return math.nan
 
 
-@lru_cache(1_024)
 def _known(tag: str) -> tuple[str, str | None]:
     """The local name of a tag, and the kind under which it is counted where it could describe a person."""
+    # Tags are strangers' words: a long one is not remembered.
+    return _remembered(tag) if len(tag) <= _TAG_MAX else _remembered.__wrapped__(tag)
+
+
+@lru_cache(1_024)
+def _remembered(tag: str) -> tuple[str, str | None]:
     name = tag.rpartition("}")[2]
     return name, IDENTITY_KINDS.get(name.lower())

@@ -61,7 +61,7 @@ class VideoStream:
         lock: held while the decoder is in use, so that closing waits.
     """
 
-    def __init__(self, camera: Camera, container: InputContainer, clock: Clock) -> None:
+    def __init__(self, camera: Camera, container: InputContainer, clock: Clock, picture_mpx_max: float) -> None:
         self.camera = camera
         self.lock = threading.Lock()
         self._container, self._clock = container, clock
@@ -74,7 +74,13 @@ class VideoStream:
         if codec is None:
             container.close()
             raise source_error(camera, "no_video", "a codec that cannot be decoded here")
+        if codec.width * codec.height > picture_mpx_max * 1e6:
+            container.close()
+            got = f"{codec.width} x {codec.height}"
+            raise source_error(camera, "no_video", got, f"pictures of at most {picture_mpx_max:g} million pixels")
         codec.thread_count = 1
+        # For a stream that says a small size, and then sends another: the library refuses before it takes the memory.
+        codec.options = {"max_pixels": str(int(picture_mpx_max * 1e6))}
         self.decoder: Decoder | None = Decoder(codec)
 
     @property
@@ -161,7 +167,7 @@ def open_rtsp(
                 raise source_error(camera, "no_video", "no video track")
     options["allowed_media_types"] = "video"
     container = open_container(camera, address, options, settings.open_s_max, settings.read_s_max)
-    return VideoStream(camera, container, clock)
+    return VideoStream(camera, container, clock, settings.picture_mpx_max)
 
 
 def open_file(camera: Camera, settings: IngestSettings, clock: Clock) -> VideoStream:
@@ -172,7 +178,7 @@ def open_file(camera: Camera, settings: IngestSettings, clock: Clock) -> VideoSt
         SourceError: `not_found`, or `no_video` where it is no video.
     """
     container = open_container(camera, file_address(camera), _FILE, settings.open_s_max, settings.read_s_max)
-    return VideoStream(camera, container, clock)
+    return VideoStream(camera, container, clock, settings.picture_mpx_max)
 
 
 def file_address(camera: Camera) -> str:

@@ -36,14 +36,17 @@ class MetadataReader(Reader):
         intake.broken = 0
         with closing(stream):
             self.deadline(self.settings.metadata_silence_s_max * 2)
-            for document in stream.documents():
+            for document in stream.documents(self.hold_back):
                 if self.ended.is_set():
                     return
                 self.deadline(self.settings.metadata_silence_s_max * 2)
                 self.say("live")
                 arrived_ns = self.clock.now_ns()
                 # Before it costs a parse.
-                if not intake.admits(arrived_ns, has_events=_NOTIFICATION in document):
+                if not intake.admits(arrived_ns):
+                    self.flooded_ns = self.clock.monotonic_ns()
+                    continue
+                if intake.thins(arrived_ns, has_events=_NOTIFICATION in document):
                     continue
                 intake.take(partial(read_document, document), arrived_ns)
                 self.last_frame_at_ns, self.offset_ns = intake.last_frame_at_ns, intake.offset_ns

@@ -12,7 +12,7 @@ from typing import Literal
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.workers.danger import Danger
 from ingest.cameras.workers.tether import Tether
-from ingest.cameras.workers.worker import EXIT_LET_GO, Add, Order, Remove, Report, Stop, run_worker
+from ingest.cameras.workers.worker import EXIT_FULL, EXIT_LET_GO, Add, Order, Remove, Report, Stop, run_worker
 from ingest.clock import NS_PER_S, Clock
 from ingest.registry.district import Camera
 
@@ -69,6 +69,11 @@ class WorkerProcess:
     def has_let_go(self) -> bool:
         """Whether it ended because its role slept."""
         return self._process.exitcode == EXIT_LET_GO
+
+    @property
+    def was_full(self) -> bool:
+        """Whether it ended because its memory was beyond its bound: who was in the decoder then says nothing."""
+        return self._process.exitcode == EXIT_FULL
 
     def room(self) -> int:
         """How many more cameras it takes."""

@@ -12,6 +12,7 @@ from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.cause import source_error
 from ingest.cameras.sources.drift import Drift
 from ingest.cameras.state import StreamState
+from ingest.cameras.throttle import TOLD_NS, Pace
 from ingest.cameras.workers.backoff import rest_s
 from ingest.cameras.workers.danger import Danger
 from ingest.cameras.workers.outbox import Outbox
@@ -48,6 +49,7 @@ class Status:
     picture: int = 0
     offset_ns: int | None = None
     drift_ppm: float | None = None
+    is_flooding: bool = False
 
 
 class CameraReader(Protocol):
@@ -86,6 +88,8 @@ class Reader:
         self.last_frame_at_ns = 0
         self.picture = 0
         self.offset_ns: int | None = None
+        self.flooded_ns: int | None = None  # when it was last held back, monotonic
+        self._pace = Pace(settings.stream_packets_per_s_max, settings.stream_mbit_per_s_max * 1e6 / 8)
         self._drift = Drift()
         self.busy_until_ns: int | None = None  # monotonic; a call into the library that lasts longer hangs
         self._state: tuple[StreamState, str, int] = ("connecting", "", clock.now_ns())
@@ -116,6 +120,7 @@ class Reader:
             self.picture,
             self.offset_ns,
             self._drift.ppm(),
+            is_recent(self.flooded_ns, self.clock.monotonic_ns()),
         )
 
     def say(self, state: StreamState, cause: str = "") -> None:
@@ -126,6 +131,14 @@ class Reader:
 
     def session(self) -> None:
         raise NotImplementedError
+
+    def hold_back(self, size_bytes: int) -> None:
+        """Wait where the camera sends more than it may; called for each packet."""
+        wait_s = self._pace.wait_s(size_bytes, self.clock.monotonic_ns())
+        if wait_s > 0.0:
+            self.flooded_ns = self.clock.monotonic_ns()
+            self.outbox.count("held_back", by=max(1, round(wait_s * 1_000)))
+            self.ended.wait(wait_s)
 
     def opened(self, opens: Callable[[], object]) -> object:
         """The result of `opens`, with the worker knowing who to suspect if it dies in it."""
@@ -168,3 +181,8 @@ class Reader:
             self.outbox.count("reconnected", cause)
             self.say(STATE_OF[cause], line)
             self.ended.wait(rest_s(self.settings, cause, failures, random))
+
+
+def is_recent(flooded_ns: int | None, now_ns: int) -> bool:
+    """Whether a camera that was last held back at `flooded_ns` is said to flood."""
+    return flooded_ns is not None and now_ns - flooded_ns < TOLD_NS

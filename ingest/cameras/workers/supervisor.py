@@ -3,7 +3,8 @@ The parent of the workers: places cameras, tends what dies, and knows the state 
 
     a worker dies     its cameras start again in another; the one that was in the decoder is charged, and runs alone
     crashes_max       such a camera is quarantined, and tried again alone when its time is over
-    nobody is known   the group is halved, so that the culprit stands alone after a few deaths
+    nobody is known   the group is halved, so that the culprit stands alone after a few deaths; so it is where a
+                      worker has outgrown its memory
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ingest.cameras.workers.process import WorkerKind, WorkerMain, WorkerProcess
 from ingest.cameras.workers.reader import Status
 from ingest.cameras.workers.worker import Report, run_worker
 from ingest.clock import NS_PER_S, Clock, utc
+from ingest.counted import counted
 from ingest.registry.district import Camera
 from ingest.schema.tick import Picture
 from ingest.stages.runner import StageLog
@@ -35,6 +37,7 @@ _SLEPT_NS = 5 * NS_PER_S  # between two calls of `tend`
 _YOUNG_NS = 10 * NS_PER_S
 _REST_S_MIN, _REST_S_MAX = 0.25, 30.0
 _PULLS = 10  # at the tether, within its length
+_FLOODS = "It sends more than it may, and is held back: lower its picture and bit rates, or how often it tells."
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +206,7 @@ class Supervisor:
         self._workers.remove(worker)
         worker.wait(0.0)
         cameras = list(worker.cameras.values())
-        suspects = cameras if len(cameras) == 1 else worker.suspects()
+        suspects = cameras if len(cameras) == 1 else [] if worker.was_full else worker.suspects()
         # Killed from outside (for memory, or by a person) while nobody was in the decoder, or we slept: nobody's fault.
         killed = worker.exit_code == -signal.SIGKILL and not worker.killed and len(suspects) != 1
         innocent = killed or worker.has_let_go
@@ -251,7 +254,7 @@ class Supervisor:
             self._restarts.append(_Restart(due_ns, "alone", [camera]))
             return
         self._released_ns[camera.id] = self._clock.monotonic_ns() + int(self._settings.quarantine_s * NS_PER_S)
-        line = str(source_error(camera, "crashed", f"a decoder that died {crashes} times"))
+        line = str(source_error(camera, "crashed", f"a decoder that died {counted(crashes, 'time')}"))
         self._set_status(Status(camera.id, "quarantined", line, self._clock.now_ns()))
         if self._log is not None:
             self._log.error("camera.quarantined", camera=camera.id, crashes=crashes, for_s=self._settings.quarantine_s)
@@ -280,6 +283,8 @@ class Supervisor:
                 self._metrics.frames_read(count)
             elif what == "frames_dropped":
                 self._metrics.frames_dropped(label, count)
+            elif what == "held_back":
+                self._metrics.held_back(count / 1_000)
             elif what == "fields_dropped":
                 self._metrics.fields_dropped(label, count)
             elif what == "reconnected":
@@ -298,10 +303,11 @@ def _state(status: Status) -> CameraState:
     return CameraState(
         id=status.camera,
         state=status.state,
-        cause=status.cause,
+        cause=status.cause or (_FLOODS if status.is_flooding else ""),
         since=utc(status.since_ns),
         last_frame_at=utc(status.last_frame_at_ns) if status.last_frame_at_ns else None,
         picture=tuple(flag.name.lower() for flag in Picture if flag & status.picture and flag.name),
         offset_s=None if status.offset_ns is None else status.offset_ns / NS_PER_S,
         drift_ppm=status.drift_ppm,
+        flooding=status.is_flooding,
     )

@@ -83,6 +83,7 @@ class VideoReader(Reader):
                 self._offer(stream, packet, sampler)
                 if self._failure is not None:
                     raise source_error(self.camera, "broken_stream", self._failure)
+                self.hold_back(packet.packet.size)
                 if self.clock.monotonic_ns() - self._pictured_ns > _PICTURE_S_MAX * NS_PER_S:
                     raise source_error(self.camera, "no_video", "packets without a picture")
         if self.camera.source == "file" and not self.ended.is_set():

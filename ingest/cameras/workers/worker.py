@@ -15,6 +15,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import FrameType
 
 import av.logging
@@ -34,10 +35,12 @@ from ingest.registry.district import Camera
 
 EXIT_HUNG = 70
 EXIT_LET_GO = 71
+EXIT_FULL = 72
 _M_ARENA_MAX = -8  # of glibc's malloc.h
 _BEAT_S = 1.0
 _BATCH_S = 0.02
 _STOP_S = 3.0
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +147,13 @@ class Worker:
         return VideoReader(*parts, self._analyst)
 
     def _check(self) -> None:
-        """End the process, with the culprit named, where a call hangs."""
+        """
+        End the process where a call hangs, with the culprit named; and where its memory is beyond its bound, which no
+        queue of ours can cause: then it is a stream inside the library, and the group is halved until it stands alone.
+        """
         now_ns = self._clock.monotonic_ns()
+        if resident_bytes() > self._settings.worker_mib_max * 2**20:
+            os._exit(EXIT_FULL)
         if now_ns - self._analyst.beat_ns > self._settings.heartbeat_s_max / 2 * NS_PER_S:
             os._exit(EXIT_HUNG)  # the culprit is in the decoder
         for slot, reader in self._readers.items():
@@ -178,3 +186,11 @@ class Worker:
         for reader in self._readers.values():
             reader.join(max(0.0, (until_ns - self._clock.monotonic_ns()) / NS_PER_S))
         self._analyst.end()
+
+
+def resident_bytes() -> int:
+    """Of this process; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_bytes().split()[1]) * _PAGE_BYTES
+    except (OSError, ValueError, IndexError):
+        return 0

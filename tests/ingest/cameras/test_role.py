@@ -74,6 +74,12 @@ class Tally:
     def cameras_by_clock(self, counts: dict[str, int]) -> None:
         self.clocks = counts
 
+    def cameras_flooding(self, cameras: int) -> None:
+        self.counts["flooding"] = cameras
+
+    def held_back(self, seconds: float) -> None:
+        self.counts["held back"] += 1
+
     def ticked(self, ticks: int) -> None:
         self.counts["ticks"] += ticks
 

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from ingest.cameras.metadata.event_board import EventBoard
 from ingest.cameras.metadata.event_rules import STANDARD, EventRule, EventTable
-from ingest.cameras.metadata.intake import Intake, Throttle
+from ingest.cameras.metadata.intake import Intake
 from ingest.cameras.metadata.reading import MetadataFrame, Notice, Reading, topic_of
 from ingest.cameras.observation import CameraEvent
 from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.metadata_objects import Tracks, objects_of
 from ingest.cameras.sources.onvif_document import read_document
+from ingest.cameras.throttle import Throttle
 from ingest.cameras.workers.outbox import Outbox
 from ingest.clock import NS_PER_S
 from ingest.schema.tick import EventKind, EventState, TimeSource
@@ -273,10 +274,10 @@ def test_an_event_is_an_observation_without_a_look() -> None:
 def test_events_are_not_thinned_and_a_flood_is() -> None:
     made, outbox = intake(metadata_documents_per_s_max=10.0)
     empty = b'<tt:MetadataStream xmlns:tt="x"><tt:VideoAnalytics><tt:Frame/></tt:VideoAnalytics></tt:MetadataStream>'
-    assert made.admits(NOW_NS, has_events=False)
+    assert made.admits(NOW_NS) and not made.thins(NOW_NS, has_events=False)
     made.take(lambda tracks, dropped: read_document(empty, tracks, dropped), NOW_NS)
-    assert not made.admits(NOW_NS + 1_000_000, has_events=False) and made.admits(NOW_NS + 1_000_000, has_events=True)
-    assert sum(made.admits(NOW_NS + 2_000_000, has_events=True) for _ in range(100)) < 10
+    assert made.thins(NOW_NS + 1_000_000, has_events=False) and not made.thins(NOW_NS + 1_000_000, has_events=True)
+    assert sum(made.admits(NOW_NS + 2_000_000) for _ in range(100)) < 10
     counts = outbox.take_counts()
     assert counts["frames_dropped", "flood"] > 80 and counts["frames_dropped", "thinned"] == 1
 
