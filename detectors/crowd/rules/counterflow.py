@@ -1,12 +1,13 @@
 """
 `crowd.counterflow`: people go against one another.
 
-    amber  conflict   two-way: moving persons who meet head-on within 1.5 m, >= 0.32 each, for 5 s
+    amber  conflict   two-way: moving persons who meet head-on within 1.5 m, >= 0.32 each, for 1 s, and 0.24 for 5 s
     amber  one_way    one-way zone: >= 20 % of the moving persons, and at least 5, go against it, for 5 s
 
 The conflict index is 2 x pairs / moving persons; a pair is two moving persons within 1.5 m whose courses are more than
 134 degrees apart and who come closer. Lanes that pass one another have few such pairs. It needs three in ten persons to
-move; who seems to move by noise alone does not count.
+move; who seems to move by noise alone does not count. A stream that comes to meet another grows into a conflict, so its
+hold counts from three quarters of the threshold on: see `nearing`.
 
 Source: conflict index after own measurements (docs); a flow against a one-way system is a matter of the place's plan.
 """
@@ -14,7 +15,7 @@ Source: conflict index after own measurements (docs); a flow against a one-way s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import msgspec
@@ -24,6 +25,7 @@ from detectors.crowd.measures.velocity import MOVING_M_S
 from detectors.crowd.motion.view_motion import CONFLICT_M
 from detectors.crowd.motion.zone_motion import READS, Motion
 from detectors.crowd.rules.floor import PassagePersonsMin, PersonsMin, persons_at_least
+from detectors.crowd.rules.nearing import CONFIRM_S, Nearing, nearing, not_near, stays
 from detectors.crowd.rules.zone_rule import Step, Verdict, ZoneDetector, share_interval
 from detectors.detector import Moment
 from detectors.district_view import DistrictView
@@ -39,6 +41,8 @@ class CounterflowSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     persons_min: PersonsMin = 15  # in the zone; not below 15
     passage_persons_min: PassagePersonsMin = 6  # the same on an exit route or a carriageway
     conflict: Positive = 0.32  # smoothed conflict index
+    conflict_near: Share = 0.75  # of it, from where on `hold_s` counts
+    conflict_confirm_s: Seconds = CONFIRM_S  # how long it must then be exceeded
     moving_share_min: Share = 0.3  # of the persons that move, so that a conflict can be seen
     against_share: Share = 0.2  # of the moving who go against a one-way zone
     against_persons_min: Positive = 5.0  # at least so many
@@ -60,17 +64,19 @@ class Memory:
     conflict: Floats  # (Z,) smoothed
     against: Floats  # (Z,) smoothed share
     read_s: Floats  # (Z,) s of the last sample; NaN before the first
+    near_since_s: Floats  # (Z,) of `Nearing`: since when the conflict has been near its threshold
+    near_s: Floats  # (Z,)
 
 
 class Counterflow:
     name = "crowd.counterflow"
-    version = 1
+    version = 2
     reads = READS
     settings = CounterflowSettings
     unit = "conflicts per person"
 
     def steps(self, settings: CounterflowSettings) -> Sequence[Step]:
-        return Step("conflict", Level.AMBER, settings.hold_s), Step("one_way", Level.AMBER, settings.hold_s)
+        return Step("conflict", Level.AMBER, settings.conflict_confirm_s), Step("one_way", Level.AMBER, settings.hold_s)
 
     def release_s(self, settings: CounterflowSettings) -> tuple[float, float]:
         return settings.release_s, settings.gap_s
@@ -80,7 +86,8 @@ class Counterflow:
 
     def remember(self, district: DistrictView) -> Memory:
         zones = len(district.zones)
-        return Memory(np.zeros(zones), np.zeros(zones), np.full(zones, np.nan))
+        blank, unknown = not_near(zones), np.full(zones, np.nan)
+        return Memory(np.zeros(zones), np.zeros(zones), unknown, blank.since_s, blank.last_s)
 
     def judge(self, own: Prepared, memory: Memory, moment: Moment, seen: Motion) -> tuple[Memory, Verdict]:
         settings = own.settings
@@ -88,9 +95,13 @@ class Counterflow:
         with np.errstate(invalid="ignore"):
             moves = (seen.moving_share >= settings.moving_share_min) & (seen.seen >= own.persons_min)
             many = seen.seen >= own.persons_min
-        now = _smoothed(memory, seen.conflict, seen.against_share, observed, moment.at_ns / 1e9, settings.smooth_s)
+        at_s = moment.at_ns / 1e9
+        now = _smoothed(memory, seen.conflict, seen.against_share, observed, at_s, settings.smooth_s)
+        close = moves & (now.conflict >= settings.conflict_near * settings.conflict) & observed
+        near = nearing(Nearing(memory.near_since_s, memory.near_s), close, at_s, settings.gap_s)
+        now = replace(now, near_since_s=near.since_s, near_s=near.last_s)
         against_persons = now.against * np.nan_to_num(seen.moving)
-        conflict = moves & (now.conflict >= settings.conflict)
+        conflict = moves & (now.conflict >= settings.conflict) & stays(near, at_s, settings.hold_s)
         one_way = many & (now.against >= settings.against_share) & (against_persons >= settings.against_persons_min)
         off = settings.off_share
         verdict = Verdict(
@@ -117,7 +128,13 @@ class Counterflow:
     def thresholds(self, own: Prepared, zone: int, step: int) -> dict[str, float]:
         settings = own.settings
         limits = (
-            {"conflict": settings.conflict, "within_m": CONFLICT_M, "moving_share_min": settings.moving_share_min}
+            {
+                "conflict": settings.conflict,
+                "conflict_near": settings.conflict_near,
+                "near_hold_s": settings.hold_s,
+                "within_m": CONFLICT_M,
+                "moving_share_min": settings.moving_share_min,
+            }
             if step == 0
             else {"against_share": settings.against_share, "against_persons_min": settings.against_persons_min}
         )
@@ -140,6 +157,8 @@ def _smoothed(
         memory.conflict + share * (np.nan_to_num(conflict) - memory.conflict),
         memory.against + share * (np.nan_to_num(against) - memory.against),
         np.where(observed, at_s, memory.read_s),
+        memory.near_since_s,
+        memory.near_s,
     )
 
 

@@ -2,11 +2,14 @@
 `crowd.gathering`: many people stand together where that is a hazard: against the capacity, the density or a way out.
 
     amber  density     the group's local density is >= 2 persons/m2, for 30 s
-    amber  capacity    the group alone takes >= 40 % of the safe capacity, for 5 s
+    amber  capacity    the group alone takes >= 40 % of the safe capacity, for 1 s, and 0.8 of that for 5 s
     red    way_out     a group stands on an exit route or a carriageway, for 10 s
 
 A group is a cluster of standing persons of one camera's view, linked over 1.5 m. Fewer than `persons_min` (20, never
 below 15) are no gathering but on a way out. Nothing is kept of who stands there, and no two gatherings are linked.
+
+The hold against the capacity counts from 0.8 of it on, so that a group that grows is told when it gets there; see
+`nearing`.
 
 Source: capacity and density as in `capacity`; the floor from false alerts on 17 h of uneventful recordings (docs).
 """
@@ -28,6 +31,7 @@ from detectors.crowd.rules.floor import (
     is_passage,
     persons_at_least,
 )  # fmt: skip
+from detectors.crowd.rules.nearing import CONFIRM_S, Nearing, nearing, not_near, stays
 from detectors.crowd.rules.zone_rule import Step, Verdict, ZoneDetector
 from detectors.detector import Moment
 from detectors.district_view import DistrictView
@@ -46,7 +50,8 @@ class GatheringSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     per_m2: Positive = 2.0  # persons/m2 within the group
     queue_per_m2_more: Annotated[float, msgspec.Meta(ge=0.0)] = 1.0  # that a queue may be denser
     density_hold_s: Seconds = 30.0  # how long it must be so dense
-    capacity_hold_s: Seconds = 5.0  # how long it must take so much of the capacity
+    capacity_hold_s: Seconds = 5.0  # how long it must take `off_share` of so much of the capacity
+    capacity_confirm_s: Seconds = CONFIRM_S  # how long it must then take all of it
     way_out_hold_s: Seconds = 10.0  # how long it must stand in the way
     off_share: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.8  # of a threshold, below which it is over
     gap_s: Seconds = 4.0  # readings may drop below a threshold for so long without starting the hold anew
@@ -62,14 +67,9 @@ class Prepared:
     passage: Bools  # (Z,)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Memory:
-    """Nothing: a group is looked at anew at each sample."""
-
-
 class Gathering:
     name = "crowd.gathering"
-    version = 1
+    version = 2
     reads = READS
     settings = GatheringSettings
     unit = "persons"
@@ -77,7 +77,7 @@ class Gathering:
     def steps(self, settings: GatheringSettings) -> Sequence[Step]:
         return (
             Step("density", Level.AMBER, settings.density_hold_s),
-            Step("capacity", Level.AMBER, settings.capacity_hold_s),
+            Step("capacity", Level.AMBER, settings.capacity_confirm_s),
             Step("way_out", Level.RED, settings.way_out_hold_s),
         )
 
@@ -96,17 +96,20 @@ class Gathering:
             passage=is_passage(zones),
         )
 
-    def remember(self, district: DistrictView) -> Memory:
-        return Memory()
+    def remember(self, district: DistrictView) -> Nearing:
+        return not_near(len(district.zones))
 
-    def judge(self, own: Prepared, memory: Memory, moment: Moment, seen: Motion) -> tuple[Memory, Verdict]:
-        off = own.settings.off_share
+    def judge(self, own: Prepared, memory: Nearing, moment: Moment, seen: Motion) -> tuple[Nearing, Verdict]:
+        off, at_s = own.settings.off_share, moment.at_ns / 1e9
+        observed = seen.sampled & seen.known
         with np.errstate(invalid="ignore"):
             many = seen.cluster >= own.persons_min
+            large = (seen.cluster >= off * own.persons_min) & (seen.cluster >= off * own.use_persons)
+            now = nearing(memory, large & observed, at_s, own.settings.gap_s)
             over = np.stack(
                 [
                     many & (seen.per_m2 >= own.per_m2),
-                    many & (seen.cluster >= own.use_persons),
+                    many & (seen.cluster >= own.use_persons) & stays(now, at_s, own.settings.capacity_hold_s),
                     many & own.passage,
                 ],
                 axis=1,
@@ -121,8 +124,8 @@ class Gathering:
                 axis=1,
             )
         high = np.where(moment.occupancy.hidden, np.nan, seen.cluster / moment.occupancy.recall)
-        return memory, Verdict(
-            observed=seen.sampled & seen.known,
+        return now, Verdict(
+            observed=observed,
             over=over,
             under=~still,
             value=seen.cluster,
@@ -147,7 +150,11 @@ class Gathering:
         } | (
             {"per_m2": float(own.per_m2[zone])}
             if step == 0
-            else {"use": settings.use, "use_persons": float(own.use_persons[zone])}
+            else {
+                "use": settings.use,
+                "use_persons": float(own.use_persons[zone]),
+                "large_hold_s": settings.capacity_hold_s,
+            }
             if step == 1
             else {}
         )
