@@ -2,6 +2,7 @@
 Persons of a tick in each view, counted from foot points, or estimated from foreground.
 
 A foot point is the middle of a box's lower edge. It is taken to the ground and counted in every zone that it lies in.
+Where the feet are not seen, the head says where the person stands: see `geometry.head`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.district_view import DistrictView
+from detectors.geometry.head import head_homography, shows_heads
 from detectors.geometry.homography import Bools, Floats, Ints
+from detectors.geometry.upright import upright
+from ingest.registry.district import Camera
 from ingest.schema.tick import F32, U8, ObjectClass, Tick
 
 _NOWHERE_M = 1e300  # finite, so that arithmetic with it makes no NaN
@@ -26,6 +30,7 @@ class Outlines:
     """
 
     homography: Floats  # (9, C) of each camera; 0 where there is none
+    heads: Floats  # (13, C) its homography to the plane of heads, up, and whether it shows heads; see `head`
     whole: Bools  # (V,) not calibrated: everybody in the picture counts
     edges: Floats  # (4 E, V) y of the lower ends, y of the upper ends, x of the lower ends, x per y; see `_NOWHERE_M`
 
@@ -36,7 +41,7 @@ def outlines(district: DistrictView) -> Outlines:
     count = max((len(each) for each in edges), default=0)
     table = np.zeros((4, count, len(edges)))
     table[:2] = _NOWHERE_M
-    homography = np.zeros((9, len(district.cameras)))
+    homography, heads = np.zeros((9, len(district.cameras))), np.zeros((13, len(district.cameras)))
     for row, (view, each) in enumerate(zip(district.views, edges, strict=True)):  # once for a district
         table[0, : len(each), row] = each[:, 1]
         table[1, : len(each), row] = each[:, 3]
@@ -44,8 +49,9 @@ def outlines(district: DistrictView) -> Outlines:
         table[3, : len(each), row] = (each[:, 2] - each[:, 0]) / (each[:, 3] - each[:, 1])
         if view.homography is not None:
             homography[:, district.view_camera[row]] = view.homography.reshape(9)
+            heads[:, district.view_camera[row]] = _heads(district.cameras[district.view_camera[row]], view.homography)
     whole = np.array([view.homography is None for view in district.views], np.bool_)
-    return Outlines(homography, whole, table.reshape(4 * count, len(edges)))
+    return Outlines(homography, heads, whole, table.reshape(4 * count, len(edges)))
 
 
 def pairs(district: DistrictView, camera_row: Ints) -> tuple[Ints, Ints]:
@@ -71,6 +77,7 @@ class Standing:
     start: Ints  # (Q + 1,) persons of pair q are rows `start[q]:start[q + 1]`
     place_m: Floats  # (P, 2) east and north; beyond all ground where they do not stand on ground
     counted: Bools  # (P,) in the seen part of the zone
+    by_head: Bools  # (P,) placed by the head, because the feet are not seen
 
 
 def standing(views: Outlines, tick: Tick, camera_row: Ints, frame: Ints, view: Ints, confidence_min: float) -> Standing:
@@ -88,7 +95,7 @@ def standing(views: Outlines, tick: Tick, camera_row: Ints, frame: Ints, view: I
     person = (tick.object_class == ObjectClass.PERSON) & ~(tick.object_confidence < confidence_min)
     before = np.append(0, np.cumsum(person))
     start = np.append(0, np.cumsum(before[tick.object_start[frame + 1]] - before[tick.object_start[frame]]))
-    there = Standing(start, np.empty((start[-1], 2)), np.empty(start[-1], np.bool_))
+    there = Standing(start, np.empty((start[-1], 2)), *(np.empty(start[-1], np.bool_) for _ in range(2)))
     stand(
         np.ascontiguousarray(tick.object_box),
         person,
@@ -97,20 +104,34 @@ def standing(views: Outlines, tick: Tick, camera_row: Ints, frame: Ints, view: I
         frame,
         view,
         views.homography,
+        views.heads,
         views.edges,
         views.whole,
         _NOWHERE,
         there.place_m,
         there.counted,
+        there.by_head,
     )
     return there
 
 
+def _heads(camera: Camera, homography: Floats) -> Floats:
+    body = upright(homography)
+    calibration = camera.calibration
+    assert calibration is not None
+    if not shows_heads(body, np.array([(point.image_x, point.image_y) for point in calibration.points])):
+        return np.zeros(13)
+    return np.concatenate([head_homography(body).reshape(9), body.up, [1.0]])
+
+
 def persons_in_views(there: Standing) -> Ints:
     """(Q,) persons in the zone of each pair; they do not depend on the order of the objects."""
-    total = np.append(0, np.cumsum(there.counted))
-    count: Ints = total[there.start[1:]] - total[there.start[:-1]]
-    return count
+    return _in_each(there, there.counted)
+
+
+def persons_by_head(there: Standing) -> Ints:
+    """(Q,) of these, how many were placed by the head."""
+    return _in_each(there, there.counted & there.by_head)
 
 
 def persons_from_foreground(cell_person_share: F32, foreground_grid: U8, frame: Ints, view: Ints) -> Floats:
@@ -128,6 +149,12 @@ def persons_from_foreground(cell_person_share: F32, foreground_grid: U8, frame: 
     share *= cell_person_share[view]
     persons: Floats = share.sum(axis=1, dtype=np.float64) / 255.0
     return persons
+
+
+def _in_each(there: Standing, which: Bools) -> Ints:
+    total = np.append(0, np.cumsum(which))
+    count: Ints = total[there.start[1:]] - total[there.start[:-1]]
+    return count
 
 
 def _upward_edges(rings: tuple[Floats, ...]) -> Floats:

@@ -20,7 +20,15 @@ import msgspec
 import numpy as np
 
 from detectors import columns
-from detectors.crowd.counting import Outlines, outlines, pairs, persons_from_foreground, persons_in_views, standing
+from detectors.crowd.counting import (
+    Outlines,
+    outlines,
+    pairs,
+    persons_by_head,
+    persons_from_foreground,
+    persons_in_views,
+    standing,
+)
 from detectors.crowd.measures.density import densest
 from detectors.crowd.measures.local_density import LocalDensity, kernel_radius_m, local_density
 from detectors.crowd.measures.recall import (
@@ -82,6 +90,7 @@ class Views:
     boxes_ns: Ints  # (V,) when; NOT_YET before the first
     crowding: Floats  # (V,) sum of the kernel where somebody in the zone stands most densely; NaN: not measurable
     crowding_square: Floats  # (V,) sum of its squares there
+    by_head: Ints  # (V,) of the persons counted, those whose feet are not seen
     foreground: Floats  # (V,) persons estimated
     foreground_ns: Ints  # (V,)
 
@@ -121,6 +130,7 @@ class Occupancy:
     degraded: Bools  # (Z,)
     hidden: Bools  # (Z,) so dense that people hide one another: `persons` is a lower bound
     views_used: Bools  # (V,)
+    head_share: Floats  # (Z,) of the boxes, those placed by the head because the feet are not seen
     recall: Floats  # (Z,) of boxes
     boxes_per_m2_max: Floats  # (Z,) above it they hide one another
     local: LocalDensity  # where people stand most densely; NaN where that is not measurable
@@ -135,8 +145,8 @@ def prepare(settings: OccupancySettings, district: DistrictView) -> Prepared:
     noise_m = np.array([view.noise_m for view in views], np.float64)
     default = level_curve(settings.recall, settings.recall_sd, settings.boxes_per_m2_max)
     radius_m = kernel_radius_m(noise_m)
-    # A side of sqrt(area) is uncertain by sqrt 2 noise, the area twice as much, relatively; whole pictures are not cut.
-    error = np.where(np.isfinite(noise_m), 2.0 * np.sqrt(2.0) * noise_m / np.sqrt(seen_area_m2), 0.0)
+    # A whole picture is not cut, and so has no such error.
+    error = np.array([view.area_error for view in views], np.float64)
     period_s = np.array([camera.sampling_period_s for camera in district.cameras], np.float64)
     camera_stale_ns = (np.maximum(settings.stale_s, _SAMPLES_MISSED_MAX * period_s) * 1e9).astype(np.int64)
     capacity = [np.nan if zone.safe_capacity is None else zone.safe_capacity for zone in district.zones]
@@ -164,7 +174,9 @@ def initial(prepared: Prepared) -> State:
     views, cameras = len(prepared.district.views), len(prepared.district.cameras)
     not_yet, unknown = np.full(views, NOT_YET, np.int64), np.full(views, np.nan)
     return State(
-        Views(np.zeros(views, np.int64), not_yet, unknown, unknown, np.zeros(views), not_yet),
+        Views(
+            np.zeros(views, np.int64), not_yet, unknown, unknown, np.zeros(views, np.int64), np.zeros(views), not_yet
+        ),
         Sight(np.zeros(cameras, np.bool_), np.zeros(cameras, np.bool_), np.full(cameras, NOT_YET, np.int64)),
     )
 
@@ -209,6 +221,7 @@ def observe(prepared: Prepared, state: State, tick: Tick, camera_row: Ints, at_n
             boxes_ns=put(views.boxes_ns, at, kept),
             crowding=put(views.crowding, weight, densest_kept),
             crowding_square=put(views.crowding_square, square, densest_kept),
+            by_head=put(views.by_head, persons_by_head(there), kept),
         )
     if with_foreground.any():
         pair, view = pairs(prepared.district, cameras[with_foreground])
@@ -249,6 +262,8 @@ def measure(prepared: Prepared, before: State, state: State, at_ns: int) -> Occu
         seen_share = covered_m2 / prepared.area_m2
         partial = seen_share < settings.coverage_min
         persons = np.where(partial, seen, seen / seen_share)
+        boxes = np.bincount(zone_of, np.where(boxes_fresh, views.boxes, 0), zones)
+        head_share = np.bincount(zone_of, np.where(boxes_fresh, views.by_head, 0), zones) / np.maximum(boxes, 1.0)
         use, use_low = persons / prepared.safe_capacity, low / prepared.safe_capacity
     all_ns = np.maximum(views.boxes_ns, views.foreground_ns)
     used_ns = np.where(used, np.where(boxes_fresh, views.boxes_ns, views.foreground_ns), NOT_YET)
@@ -274,6 +289,7 @@ def measure(prepared: Prepared, before: State, state: State, at_ns: int) -> Occu
         degraded=known & (~by_boxes | hidden | partial),
         hidden=hidden,
         views_used=used,
+        head_share=head_share,
         recall=said.recall,
         boxes_per_m2_max=prepared.recall.per_m2_max,
         local=local_density(

@@ -10,15 +10,17 @@ import shapely
 
 from detectors.geometry.calibration import ground_homography
 from detectors.geometry.field_of_view import field_of_view
-from detectors.geometry.homography import Bools, Floats, jacobian, project
+from detectors.geometry.head import head_noise_m, shows_heads
+from detectors.geometry.homography import Bools, Floats, project
+from detectors.geometry.lens import bend_slope, straight_points, straighten
 from detectors.geometry.plane import SitePlane, site_plane
-from detectors.geometry.upright import BODY_HEIGHT_M, BODY_WIDTH_M, upright
+from detectors.geometry.uncertainty import area_error, homography_covariance, noise_m, position_covariance_m2
+from detectors.geometry.upright import BODY_HEIGHT_M, BODY_WIDTH_M, Upright, upright
 from ingest.errors import SettingsError
 from ingest.registry.district import Camera, District, Zone
 from ingest.schema.tick import GRID_COLUMNS, GRID_ROWS
 
 SEEN_SHARE_MIN, SEEN_M2_MIN = 0.01, 20.0  # of a zone; less than both is the corner of an eye, not a view
-FOOT_NOISE = (4 / 1920, 4 / 1080)  # 1 sigma of a foot point, 4 px of a 1080p picture
 _SAMPLES = 3  # a cell side
 _BOUNDARY_M = 1e-9
 
@@ -36,11 +38,13 @@ class ZoneView:
 
     camera: int  # its number
     zone: int  # its index in `district.zones`
-    homography: Floats | None  # (3, 3) picture to metres of the site's plane; None: not calibrated, sees the whole zone
+    homography: Floats | None  # (3, 3) straight picture to metres of the site's plane; None: sees the whole zone
     seen_area_m2: float
     area_m2: float  # of the whole zone
     cell_person_share: Floats  # (9, 16) persons that a cell stands for when all of it is foreground
     noise_m: float  # 1 sigma of a ground position along each axis; infinite without a calibration
+    head_noise_m: float  # the same where the head says it; infinite where the camera shows no heads
+    area_error: float  # relative, 1 sigma, of the area of the ground, from the calibration; 0 without one
     seen: tuple[Floats, ...]  # rings (V, 2) in metres: the parts of the zone that are seen
 
 
@@ -127,21 +131,22 @@ def _whole_view(camera: int, zone: int, ring: Floats) -> ZoneView:
     area = area_m2(ring)
     persons = area / (BODY_WIDTH_M * BODY_HEIGHT_M)
     share = np.full((GRID_ROWS, GRID_COLUMNS), persons / (GRID_ROWS * GRID_COLUMNS))
-    return ZoneView(camera, zone, None, area, area, share, np.inf, (ring,))
+    return ZoneView(camera, zone, None, area, area, share, np.inf, np.inf, 0.0, (ring,))
 
 
 def _calibrated_views(camera: Camera, plane: SitePlane, shapes: dict[int, shapely.Polygon]) -> list[ZoneView]:
     assert camera.calibration is not None
-    points = camera.calibration.points
+    points, lens = camera.calibration.points, camera.calibration.lens
     try:
-        homography = ground_homography(points, plane)
+        homography = ground_homography(points, plane, lens)
+        ground = plane.to_metres(np.array([(point.lon, point.lat) for point in points]))
     except ValueError as error:
         raise SettingsError(
             f"camera {camera.id}: calibration", expected="points that fix a homography", got=str(error),
             mend="Click its points again and import them.",
         ) from error  # fmt: skip
-    image = np.array([(point.image_x, point.image_y) for point in points])
-    view_shape = field_of_view(homography, image)
+    image = straight_points(camera.calibration)
+    view_shape = field_of_view(homography, image, lens)
     cut = {index: _parts(shape.intersection(view_shape)) for index, shape in shapes.items()}
     seen = {
         index: parts
@@ -150,21 +155,31 @@ def _calibrated_views(camera: Camera, plane: SitePlane, shapes: dict[int, shapel
     }
     if not seen:
         return []
+    covariance = homography_covariance(image, ground, homography)
     body = upright(homography)
-    foot = body.foot_under(_samples())
+    middle = _samples() if lens is None else straighten(lens, _samples())
+    foot = body.foot_under(middle)
     foot_ground = project(homography, foot)
-    persons = np.nan_to_num(1.0 / body.body_share(foot))  # that fill the picture
+    body_share = body.body_share(foot)
+    if lens is not None:  # what is so large in the straight picture is larger or smaller in the lens' own
+        body_share = body_share * np.abs(np.linalg.det(bend_slope(lens, middle)))
+    persons = np.nan_to_num(1.0 / body_share)  # that fill the picture
     result = []
     for index, parts in seen.items():
         rings = tuple(np.array(part.exterior.coords)[:-1] for part in parts)
         standing = np.any([inside(ring, foot_ground) for ring in rings], axis=0)
         shape = (GRID_ROWS, _SAMPLES, GRID_COLUMNS, _SAMPLES)
         share = (standing * persons).reshape(shape).mean(axis=(1, 3)) / (GRID_ROWS * GRID_COLUMNS)
-        noise_m = _noise_m(homography, parts, camera.calibration.error_m)
+        at = _places_in_picture(homography, parts)
+        noise_m = _root_mean(position_covariance_m2(homography, covariance, at))
         area = float(sum(part.area for part in parts))
         result.append(
-            ZoneView(camera.number, index, homography, area, float(shapes[index].area), share, noise_m, rings)
-        )
+            ZoneView(
+                camera.number, index, homography, area, float(shapes[index].area), share, noise_m,
+                _head_noise_m(body, homography, covariance, at) if shows_heads(body, image) else np.inf,
+                area_error(homography, covariance, at), rings,
+            )
+        )  # fmt: skip
     return result
 
 
@@ -180,12 +195,17 @@ def _parts(shape: shapely.Geometry) -> Sequence[shapely.Polygon]:
     return sorted(parts, key=lambda part: part.bounds)
 
 
-def _noise_m(homography: Floats, parts: Sequence[shapely.Polygon], error_m: float) -> float:
-    """Root mean square over corners and middles of the seen parts; half of a squared distance belongs to each axis."""
+def _places_in_picture(homography: Floats, parts: Sequence[shapely.Polygon]) -> Floats:
+    """(K, 2) where corners and middles of the seen parts are in the picture."""
     places = [place for part in parts for place in (*part.exterior.coords[:-1], *part.representative_point().coords)]
-    ground = np.array(places, dtype=np.float64)
-    from_ground = np.linalg.inv(homography).astype(np.float64)
-    image = project(from_ground, ground)
-    stretch = jacobian(homography, image) * np.array(FOOT_NOISE)
-    foot_m2 = (stretch**2).sum(axis=(1, 2)) / 2.0
-    return float(np.sqrt(error_m**2 / 2.0 + np.nanmean(foot_m2)))
+    return project(np.linalg.inv(homography).astype(np.float64), np.array(places, dtype=np.float64))
+
+
+def _head_noise_m(body: Upright, homography: Floats, covariance: Floats, at: Floats) -> float:
+    heads = head_noise_m(body, body.body_top(at))
+    return _root_mean(heads + position_covariance_m2(homography, covariance, at, (0.0, 0.0)))
+
+
+def _root_mean(covariance_m2: Floats) -> float:
+    """Root mean square over places; half of a squared distance belongs to each axis."""
+    return float(np.sqrt(np.nanmean(noise_m(covariance_m2) ** 2)))

@@ -17,7 +17,7 @@ PLACES_3D = types.Array(types.int16, 3, "C", readonly=True)
 
 
 @compiled(
-    types.Tuple((types.int64[::1], types.int32[::1], types.int16[:, :, ::1], types.int64[:, ::1])),  # type: ignore[no-untyped-call]
+    types.Tuple((types.int64[::1], types.int32[::1], types.int16[:, :, ::1], types.int64[:, ::1], types.int64[:, ::1])),  # type: ignore[no-untyped-call]
     INTS, INTS32, PLACES_3D, INTS_2D, INTS, INTS, INTS, INTS32, PLACES_2D, INTS,
 )  # fmt: skip
 def merge(
@@ -31,14 +31,18 @@ def merge(
     new_id: I32,
     new_cm: I16,
     gap_ns: Ints,
-) -> tuple[Ints, I32, I16, Ints]:
-    """The tracks with a new sample of some cameras: each step takes the next of two lists that are sorted by id."""
+) -> tuple[Ints, I32, I16, Ints, Ints]:
+    """
+    The tracks with a new sample of some cameras: each step takes the next of two lists that are sorted by id. Last,
+    (N, 2) of each sampled camera, how many ids went on, and how many of these jumped faster than a person runs.
+    """
     cameras = len(start) - 1
     room = len(id) + len(new_id)
     to_start = np.zeros(cameras + 1, np.int64)
     to_id = np.empty(room, np.int32)
     to_cm = np.empty((room, SLOTS, 2), np.int16)
     to_ns = sampled_ns.copy()
+    went_on = np.zeros((len(camera), 2), np.int64)
     count, sample = 0, 0
     for c in range(cameras):
         at, end = start[c], start[c + 1]
@@ -81,8 +85,10 @@ def merge(
                 east = (to_cm[count, 0, 0] - to_cm[count, last, 0]) / 100.0
                 north = (to_cm[count, 0, 1] - to_cm[count, last, 1]) / 100.0
                 reach_m = RUN_M_S_MAX * (now_ns - to_ns[c, last]) / 1e9
+                went_on[sample, 0] += 1
                 if east * east + north * north > reach_m * reach_m:
                     to_cm[count, 1:] = ABSENT
+                    went_on[sample, 1] += 1
             if known:
                 count += 1
             if not new_only:
@@ -91,4 +97,4 @@ def merge(
                 new += 1
         sample += 1
         to_start[c + 1] = count
-    return to_start, to_id[:count].copy(), to_cm[:count].copy(), to_ns
+    return to_start, to_id[:count].copy(), to_cm[:count].copy(), to_ns, went_on

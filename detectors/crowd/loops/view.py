@@ -22,6 +22,7 @@ from detectors.crowd.measures.velocity import MOVING_M_S, SPEED_NOISE_M_S, WINDO
 from detectors.crowd.motion.tracks import ABSENT, I16, SLOTS
 from detectors.crowd.motion.view_motion import (
     AGAINST,
+    CAME_IN,
     CARRIED_S,
     CLUSTER,
     CONFLICT,
@@ -33,6 +34,7 @@ from detectors.crowd.motion.view_motion import (
     LEFT,
     LINK_M,
     MOVING,
+    MOVING_SPEED,
     NOISE,
     NOISE_KEPT,
     NOISE_SAMPLES,
@@ -52,6 +54,7 @@ from detectors.crowd.motion.view_motion import (
     STANDING_M_S,
     STANDING_S,
     TIMED,
+    WENT_OUT,
 )  # fmt: skip
 from detectors.geometry.homography import Bools, Floats, Ints
 
@@ -74,6 +77,21 @@ def _is_in(edges: Floats, v: int, x: float, y: float) -> bool:
         if edges[0, e, v] <= y < edges[1, e, v] and x < edges[2, e, v] + edges[3, e, v] * (y - edges[0, e, v]):
             inside = not inside
     return inside
+
+
+@compiled(INT, FLOATS, FLOAT, FLOAT, FLOAT, FLOAT)
+def _passes(line: Floats, was_x: float, was_y: float, x: float, y: float) -> int:
+    """+1 from the left of a line to its right, -1 from right to left, 0 else; as `flow.signed_crossings` has it."""
+    along_x, along_y = line[2] - line[0], line[3] - line[1]
+    before = along_x * (was_y - line[1]) - along_y * (was_x - line[0])
+    after = along_x * (y - line[1]) - along_y * (x - line[0])
+    if (before >= 0.0) == (after >= 0.0):
+        return 0
+    share = before / (before - after)
+    place = (was_x + share * (x - was_x) - line[0]) * along_x + (was_y + share * (y - was_y) - line[1]) * along_y
+    if place < 0.0 or place > along_x * along_x + along_y * along_y:
+        return 0
+    return 1 if before >= 0.0 else -1
 
 
 @compiled(FLOAT, PLACES_3D, FLOATS, FLOAT)
@@ -190,7 +208,7 @@ def _pressure(own: Ints, x: Floats, y: Floats, fast: Floats, density: Floats, si
 # One pass over the persons of a camera, with what each of them does in arrays that live as long as the pass.
 @compiled(
     types.Tuple((types.float64[::1], types.float64[:, ::1])),  # type: ignore[no-untyped-call]
-    INTS, PLACES_3D, INTS_2D, FLOATS, INTS, INTS, FLOATS_3D, FLOATS_2D, FLOATS_2D, FLOATS_2D,
+    INTS, PLACES_3D, INTS_2D, FLOATS, INTS, INTS, FLOATS_3D, FLOATS_2D, FLOATS_2D, INTS, FLOATS_2D, FLOATS_2D,
 )  # fmt: skip
 def measure_views(
     start: Ints,
@@ -202,6 +220,8 @@ def measure_views(
     edges: Floats,
     middle_m: Floats,
     one_way: Floats,
+    exit_start: Ints,
+    exits: Floats,
     measures: Floats,
 ) -> tuple[Floats, Floats]:
     """
@@ -215,6 +235,8 @@ def measure_views(
         edges: (4, E, V) of `counting.Outlines`.
         middle_m: (C, 2) of each camera.
         one_way: (V, 2) unit vector in which people should go; NaN where they may go as they like.
+        exit_start, exits: the lines whose crossings view v counts are rows `exit_start[v]:exit_start[v + 1]` of (X, 4),
+            east and north of both ends; the zone lies on the left.
         measures: (V, COLUMNS)
     """
     noise_m, measures = noise_m.copy(), measures.copy()
@@ -284,9 +306,9 @@ def measure_views(
             own = np.empty(rows, np.int64)
             count = 0
             out = measures[v]
-            entered, left = out[ENTERED], out[LEFT]  # these go on
+            entered, left, came, went = out[ENTERED], out[LEFT], out[CAME_IN], out[WENT_OUT]  # these go on
             out[:] = 0.0
-            out[ENTERED], out[LEFT] = entered, left
+            out[ENTERED], out[LEFT], out[CAME_IN], out[WENT_OUT] = entered, left, came, went
             out[NOISE], out[SPEED_NOISE] = noise_m[c], sigma_v
             for i in range(rows):
                 if np.isnan(x[i]):
@@ -296,6 +318,10 @@ def measure_views(
                     before = _is_in(edges, v, was_x[i], was_y[i])
                     out[ENTERED] += 1.0 if here and not before else 0.0
                     out[LEFT] += 1.0 if before and not here else 0.0
+                    for line in range(exit_start[v], exit_start[v + 1]):
+                        passed = _passes(exits[line], was_x[i], was_y[i], x[i], y[i])
+                        out[CAME_IN] += 1.0 if passed < 0 else 0.0
+                        out[WENT_OUT] += 1.0 if passed > 0 else 0.0
                 if not here:
                     continue
                 if present[i] or standing[i]:
@@ -315,6 +341,7 @@ def measure_views(
                     out[PACED] += 1.0
                     out[SLOW_SPEED] += np.hypot(slow[i, 0], slow[i, 1])
                     out[MOVING] += 1.0 if moving[i] else 0.0
+                    out[MOVING_SPEED] += np.hypot(slow[i, 0], slow[i, 1]) if moving[i] else 0.0
                     along = slow[i, 0] * one_way[v, 0] + slow[i, 1] * one_way[v, 1]
                     out[AGAINST] += 1.0 if moving[i] and along < -MOVING_M_S else 0.0
             near = own[:count].copy()

@@ -65,9 +65,9 @@ def due(tracks: Tracks, camera: Ints, captured_ns: Ints, gap_ns: Ints) -> npt.ND
 
 def advance(
     tracks: Tracks, camera: Ints, captured_ns: Ints, frame: Ints, id: I32, place_cm: I16, gap_ns: Ints
-) -> Tracks:
+) -> tuple[Tracks, Ints]:
     """
-    The tracks after a sample of some cameras.
+    The tracks after a sample of some cameras, and (N, 2) how many ids of each went on, and how many of these jumped.
 
     Args:
         camera: (N,) row of each sampled camera, ascending, each once.
@@ -87,9 +87,10 @@ def advance(
     single = ~(np.append(same, False) | np.append(False, same)) if len(order) else np.empty(0, np.bool_)
     frame, id, place_cm = frame[single], id[single], place_cm[single]
     first = np.searchsorted(frame, np.arange(len(camera) + 1))
-    return Tracks(*merge(
+    to_start, to_id, to_cm, to_ns, went_on = merge(
         tracks.start, tracks.id, tracks.place_cm, tracks.sampled_ns, camera, captured_ns, first, id, place_cm, gap_ns
-    ))  # fmt: skip
+    )
+    return Tracks(to_start, to_id, to_cm, to_ns), went_on
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):

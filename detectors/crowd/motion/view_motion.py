@@ -10,6 +10,7 @@ All of it is sums, maxima and counts over persons and over pairs of persons of o
     density     kernel at each person, sum of exp(-d2 / R2) / (pi R2), R = 1 m; Helbing et al., PRE 75 (2007) 046109
     cluster     standing persons linked over 1.5 m
     conflict    pairs of moving persons within 1.5 m, courses more than 134 degrees apart, closing
+    exits       crossings of the lines of a zone's exits, each line by one view, since the camera is watched
     pressure    density x variance of velocity around its local mean, less the noise's part; same source
 """
 
@@ -18,9 +19,9 @@ from __future__ import annotations
 # Columns of the measures of a view.
 (
     SEEN, TIMED, EAST, NORTH, SPEED, RUNNING, PACED, SLOW_SPEED, MOVING, STANDING, CLUSTER, PER_M2, CONFLICT,
-    AGAINST, PRESSURE, ENTERED, LEFT, NOISE, SPEED_NOISE,
-) = range(19)  # fmt: skip
-COLUMNS = 19
+    AGAINST, PRESSURE, ENTERED, LEFT, NOISE, SPEED_NOISE, MOVING_SPEED, CAME_IN, WENT_OUT,
+) = range(22)  # fmt: skip
+COLUMNS = 22
 
 KERNEL_M = 1.0
 CARRIED_S = 2.5

@@ -17,6 +17,7 @@ import numpy as np
 from detectors import columns
 from detectors.crowd.counting import outlines
 from detectors.crowd.motion import linking, tracks, view_motion
+from detectors.crowd.motion.exits import watched_exits
 from detectors.crowd.motion.view_motion import COLUMNS
 from detectors.crowd.occupancy import BLIND
 from detectors.district_view import DistrictView
@@ -47,11 +48,17 @@ class Prepared:
     view_stale_ns: Ints  # (V,)
     one_way: Floats  # (V, 2) NaN where there is none
     seen_area_m2: Floats  # (V,)
+    heads: Floats  # (13, C) of `counting.Outlines`
+    exit_start: Ints  # (V + 1,)
+    exits: Floats  # (X, 4)
+    exits_seen: Bools  # (Z,) all exits of the zone are watched, and it has some
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cameras:
     noise_m: Floats  # (C,) sigma-hat; NaN where it is not known
+    went_on: Ints  # (C,) ids of the last sample that were known before
+    jumped: Ints  # (C,) of these, how many are elsewhere, faster than a person runs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,11 +103,20 @@ class Motion:
     entered: Floats  # (Z,) persons who have come in since the cameras are watched: differences tell
     left: Floats  # (Z,) who have gone out
     views_used: Bools  # (V,)
+    came_in: Floats  # (Z,) as `entered`, through the lines of the zone's exits
+    went_out: Floats  # (Z,)
+    exits_seen: Bools  # (Z,) each of the zone's exits is watched; else the two before say nothing
+    camera_new: Bools  # (C,) sampled within the last second
+    went_on: Ints  # (C,) ids of the last sample that were known before
+    jumped: Ints  # (C,) of these, who cannot have come there
+    view_new: Bools  # (V,) sampled within the last second
+    view_moving: Floats  # (V,) persons who move, in the last sample
+    view_moving_speed_m_s: Floats  # (V,) mean of their speeds; NaN where nobody moves
 
 
 def prepare(district: DistrictView, confidence_min: float) -> Prepared:
     # Compiled before the first tick, not in the middle of a stream.
-    for loops in ("linking", "track", "view"):
+    for loops in ("linking", "standing", "track", "view"):
         import_module(f"detectors.crowd.loops.{loops}")
     cameras = len(district.cameras)
     lines = outlines(district)
@@ -119,6 +135,7 @@ def prepare(district: DistrictView, confidence_min: float) -> Prepared:
     bearing = np.array(
         [np.nan if zone.one_way_bearing is None else zone.one_way_bearing for zone in district.zones], np.float64
     )
+    watched = watched_exits(district)
     way = np.stack([np.sin(np.radians(bearing)), np.cos(np.radians(bearing))], axis=1)
     return Prepared(
         district=district,
@@ -131,6 +148,10 @@ def prepare(district: DistrictView, confidence_min: float) -> Prepared:
         view_stale_ns=stale_ns[district.view_camera],
         one_way=way[district.view_zone],
         seen_area_m2=np.array([view.seen_area_m2 for view in district.views], np.float64),
+        heads=lines.heads,
+        exit_start=watched.start,
+        exits=watched.line,
+        exits_seen=watched.all_of_zone,
     )
 
 
@@ -139,7 +160,7 @@ def initial(prepared: Prepared) -> State:
     return State(
         tracks.no_tracks(cameras),
         linking.none_untracked(cameras),
-        Cameras(np.full(cameras, np.nan)),
+        Cameras(np.full(cameras, np.nan), np.zeros(cameras, np.int64), np.zeros(cameras, np.int64)),
         Views(np.full(views, NOT_YET, np.int64), np.zeros((views, COLUMNS), np.float32)),
     )
 
@@ -189,7 +210,7 @@ def observe(prepared: Prepared, state: State, tick: Tick, camera_row: Ints, at_n
         return replace(state, untracked=untracked)
     sampled = is_due[frame]
     number = np.cumsum(is_due) - 1
-    after = tracks.advance(
+    after, went_on = tracks.advance(
         state.tracks,
         camera[is_due],
         captured_ns[frames[is_due]],
@@ -198,7 +219,13 @@ def observe(prepared: Prepared, state: State, tick: Tick, camera_row: Ints, at_n
         place_cm[sampled],
         prepared.gap_ns,
     )
-    return _measured(prepared, replace(state, tracks=after, untracked=untracked), camera[is_due], at_ns)
+    counts = state.cameras.went_on.copy(), state.cameras.jumped.copy()
+    for column, kept in enumerate(counts):
+        kept[camera[is_due]] = went_on[:, column]
+    cameras = Cameras(state.cameras.noise_m, *counts)
+    return _measured(
+        prepared, replace(state, tracks=after, untracked=untracked, cameras=cameras), camera[is_due], at_ns
+    )
 
 
 def measure(prepared: Prepared, state: State, at_ns: int) -> Motion:
@@ -254,6 +281,15 @@ def measure(prepared: Prepared, state: State, at_ns: int) -> Motion:
             entered=total(view_motion.ENTERED) * once,
             left=total(view_motion.LEFT) * once,
             views_used=used,
+            came_in=total(view_motion.CAME_IN),
+            went_out=total(view_motion.WENT_OUT),
+            exits_seen=prepared.exits_seen,
+            camera_new=at_ns - state.tracks.sampled_ns[:, 0] < NS_PER_S,
+            went_on=state.cameras.went_on,
+            jumped=state.cameras.jumped,
+            view_new=new,
+            view_moving=measures[:, view_motion.MOVING],
+            view_moving_speed_m_s=measures[:, view_motion.MOVING_SPEED] / measures[:, view_motion.MOVING],
         )
 
 
@@ -293,15 +329,13 @@ def _persons(prepared: Prepared, tick: Tick, frames: Ints, camera: Ints) -> tupl
     counted = (tick.object_class[row] == ObjectClass.PERSON) & ~(tick.object_confidence[row] < prepared.confidence_min)
     if not counted.all():
         frame, row = frame[counted], row[counted]
-    box = tick.object_box[row].astype(np.float64)
-    h = prepared.homography.take(camera[frame], axis=1)
-    x, y = box[:, 0] + box[:, 2] / 2.0, box[:, 1] + box[:, 3]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        weight = h[6] * x + h[7] * y + h[8]
-        east = (h[0] * x + h[1] * y + h[2]) / weight - prepared.middle_m[camera[frame], 0]
-        north = (h[3] * x + h[4] * y + h[5]) / weight - prepared.middle_m[camera[frame], 1]
-        reach_m = prepared.reach_m[camera[frame]]
-        near = (weight > 0.0) & (np.abs(east) <= reach_m) & (np.abs(north) <= reach_m)  # never true of NaN
+    from detectors.crowd.loops.standing import NOWHERE, place
+
+    at_m, told_by, of_person = np.empty((len(row), 2)), np.empty(len(row), np.int64), camera[frame]
+    place(tick.object_box[row], of_person, prepared.homography, prepared.heads, at_m, told_by)
+    east, north = (at_m - prepared.middle_m[of_person]).T
+    reach_m = prepared.reach_m[of_person]
+    near = (told_by != NOWHERE) & (np.abs(east) <= reach_m) & (np.abs(north) <= reach_m)  # never true of NaN
     place_cm = np.stack([np.rint(east[near] * 100.0), np.rint(north[near] * 100.0)], axis=1).astype(np.int16)
     id = np.maximum(tick.object_track[row[near]], -1).astype(np.int32)
     return frame[near], id, place_cm
@@ -315,9 +349,11 @@ def _measured(prepared: Prepared, state: State, camera: Ints, at_ns: int) -> Sta
     noise_m, measures = measure_views(
         followed.start, followed.place_cm, followed.sampled_ns, state.cameras.noise_m, camera,
         district.view_start, prepared.edges, prepared.middle_m, prepared.one_way,
-        state.views.measures.astype(np.float64),
+        prepared.exit_start, prepared.exits, state.views.measures.astype(np.float64),
     )  # fmt: skip
     sampled = np.zeros(len(district.cameras), np.bool_)
     sampled[camera] = True
     sampled_ns = np.where(sampled[district.view_camera], at_ns, state.views.sampled_ns)
-    return replace(state, cameras=Cameras(noise_m), views=Views(sampled_ns, measures.astype(np.float32)))
+    return replace(
+        state, cameras=replace(state.cameras, noise_m=noise_m), views=Views(sampled_ns, measures.astype(np.float32))
+    )
