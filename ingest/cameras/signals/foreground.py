@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 
 from ingest.cameras.signals.sample import Sample
+from ingest.cameras.signals.tamper import BLIND
 from ingest.schema.tick import U8, Picture
 
-BLINDING = Picture.DARK | Picture.COVERED
 _WARM_PICTURES = 5  # foreground before this is not known
 _FAST_PICTURES = 30  # learned at 1/n
 _BACKGROUND_SHARE = 0.9  # of OpenCV's model: weight of what counts as background
@@ -47,7 +47,7 @@ class Foreground:
 
     def read(self, picture: Sample) -> U8 | None:
         """(180, 320) 255 where something stands before the background; None while that is not known."""
-        blind = bool(picture.flags & BLINDING)
+        blind = bool(picture.flags & (BLIND | Picture.FLOODED))
         self._seen += not blind
         # While the lens is covered nothing is learned: the crowd must not be forgotten behind a hand.
         slow = 1.0 - _BACKGROUND_SHARE ** (picture.elapsed_s / self._absorb_s)

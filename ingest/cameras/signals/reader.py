@@ -72,7 +72,7 @@ class SignalReader:
         self._at_ns: int | None = None
 
     def read(
-        self, grey: U8, at_ns: int, colour: U8 | None = None, is_key: bool = True, digest: int | None = None
+        self, grey: U8, at_ns: int, colour: U8 | None = None, key_digests: tuple[int, ...] | None = None
     ) -> Signals:
         """
         The signals of the next picture.
@@ -81,12 +81,11 @@ class SignalReader:
             grey: (180, 320) levels 0 to 255.
             at_ns: when it was captured; grows.
             colour: (180, 320, 3) the same picture, blue, green, red; None where the source has none.
-            is_key: whether it was encoded on its own; others may repeat what was there before.
-            digest: of a key frame's encoded bytes.
+            key_digests: of the encoded key frames that came since the picture before; None where nobody has them.
         """
         elapsed_s = 0.0 if self._at_ns is None else (at_ns - self._at_ns) / NS_PER_S
         self._at_ns = at_ns
-        picture = Sample(grey, colour, elapsed_s=elapsed_s, is_key=is_key, digest=digest)
+        picture = Sample(grey, colour, elapsed_s=elapsed_s, key_digests=key_digests)
         tampering = self._tamper.read(picture, at_ns)
         picture = replace(picture, flags=tampering.flags)
         mask = self._foreground.read(picture)

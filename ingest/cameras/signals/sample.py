@@ -23,8 +23,7 @@ class Sample:
     foreground: U8 | None = None  # (180, 320) 255 where something stands before the background; None: not known
     elapsed_s: float = 0.0  # since the sample before, 0 at the first
     flags: int = 0  # `Picture`: what is wrong with it
-    is_key: bool = True  # whether it stands for itself; others may repeat what was there before it
-    digest: int | None = None  # of its encoded bytes, where it stands for itself; None where nobody has them
+    key_digests: tuple[int, ...] | None = None  # of the encoded key frames since the sample before; None: not known
 
 
 def from_planes(planes: U8) -> tuple[U8, U8]:

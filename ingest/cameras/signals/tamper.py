@@ -1,21 +1,35 @@
-"""Frozen, dark, covered, blurred: by plain statistics of the grey levels."""
+"""
+What is wrong with a picture: frozen, dark, covered, blurred, washed out, moved, flooded, without its colours.
+
+    dark         hardly any light, and the same everywhere
+    washed out   so bright, and so much of the usual detail gone, that it is the light that hides it
+    covered      the usual detail is gone, and light and shade lie elsewhere than they used to
+    blurred      the usual detail is gone, and light and shade are where they were
+    others       `stillness`, `view`, `colour`
+
+One cause is said for one picture, but for colours; where it is dark or covered nothing more can be told of it. What is
+usual is learned only from pictures with nothing wrong.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
-
+from ingest.cameras.signals.colour import Colour
+from ingest.cameras.signals.detail import Detail, DetailFigures
 from ingest.cameras.signals.sample import NS_PER_S, Sample
-from ingest.schema.tick import F32, GRID_COLUMNS, GRID_ROWS, U8, Picture
+from ingest.cameras.signals.stillness import Stillness
+from ingest.cameras.signals.view import View
+from ingest.schema.tick import Picture
 
+BLIND = Picture.DARK | Picture.COVERED | Picture.WASHED_OUT  # there is nothing to be seen in the picture
 _DARK_MEAN, _DARK_SPREAD = 22.0, 14.0
-_COVERED_SHARE, _BLURRED_SHARE, _MENDED_SHARE = 0.25, 0.35, 0.5  # of the usual sharpness
-_SAME_PLACE = 0.6  # correlation of light and shade in a coarse grid
-_SUDDEN = 12.0  # mean grey levels between two pictures
-_BLURRED_S = 10.0
-_USUAL_S = 600.0  # the usual sharpness follows within this time
+_BRIGHT_MEAN, _CLIPPED, _FAINT = 140.0, 0.4, 0.4  # the last: of the usual contrast of light and shade
+_LOST, _SOFT, _MENDED = 0.6, 0.7, 0.4  # share of the usually textured cells
+_KEPT, _KEPT_MENDED = 0.45, 0.6  # of the energy of all of the picture
+_TEXTURED_LEFT = 0.5  # cells with detail, over the usual number
+_ALIKE = 0.75
+_BLURRED_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +43,9 @@ class Tamper:
     """What is usual of one camera's pictures."""
 
     def __init__(self, frozen_s: float) -> None:
-        self._frozen_s = frozen_s
-        self._before: U8 | None = None
-        self._changed_at_ns = 0
-        self._usual = float("nan")
-        self._usual_layout: F32 = np.zeros((GRID_ROWS, GRID_COLUMNS), np.float32)
-        self._covered = False
+        self._stillness, self._detail, self._view, self._colour = Stillness(frozen_s), Detail(), View(), Colour()
+        self._flooded = False
+        self._cause = Picture(0)  # of the loss of detail, as last said
         self._soft_since_ns: int | None = None
 
     def read(self, picture: Sample, at_ns: int) -> Tampering:
@@ -42,49 +53,50 @@ class Tamper:
         Args:
             at_ns: when it was captured; grows.
         """
-        grey, before = picture.grey, self._before
-        change = float(cv2.norm(grey, before, cv2.NORM_L1)) / grey.size if before is not None else 255.0
-        mean, spread = (float(value[0, 0]) for value in cv2.meanStdDev(grey))
-        sharpness = float(cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1][0, 0])
-        layout = cv2.resize(grey, (GRID_COLUMNS, GRID_ROWS), interpolation=cv2.INTER_AREA).astype(np.float32)
-        flags = self._flags(at_ns, picture.elapsed_s, change, mean, spread, sharpness, layout)
-        self._before = grey
-        return Tampering(flags, sharpness, mean)
+        detail = self._detail.read(picture, unsteady=self._flooded)
+        flags = self._loss(detail, at_ns)
+        view = self._view.read(picture, at_ns, detail.change, not flags & BLIND)
+        self._flooded = view.flooded and not flags & (Picture.DARK | Picture.WASHED_OUT)
+        if self._flooded:
+            flags = Picture.FLOODED
+        elif view.moved:
+            flags |= Picture.MOVED
+        if self._stillness.read(picture, at_ns):
+            flags |= Picture.FROZEN
+        if not flags:
+            self._detail.learn(picture.elapsed_s)
+            self._view.learn(picture.elapsed_s)
+        if not flags & BLIND and self._colour.read(
+            picture.colour, detail.brightness, self._detail.noise, picture.elapsed_s, at_ns
+        ):
+            flags |= Picture.COLOUR_LOST
+        return Tampering(flags, detail.sharpness, detail.brightness)
 
-    def _flags(
-        self, at_ns: int, elapsed_s: float, change: float, mean: float, spread: float, sharpness: float, layout: F32
-    ) -> Picture:
-        picture = Picture(0)
-        # Every sensor has noise: two pictures that agree to the last grey level are one picture.
-        if change > 0:
-            self._changed_at_ns = at_ns
-        elif at_ns - self._changed_at_ns >= self._frozen_s * NS_PER_S:
-            picture |= Picture.FROZEN
-        if mean < _DARK_MEAN and spread < _DARK_SPREAD:
-            picture |= Picture.DARK
-        usual = self._usual
-        if self._covered:
-            self._covered = sharpness < usual * _MENDED_SHARE
-        elif sharpness < usual * _COVERED_SHARE and change > _SUDDEN:
-            # Out of focus, light and shade are still where they were; behind a hand they are not.
-            self._covered = _likeness(layout, self._usual_layout) < _SAME_PLACE
-        if self._covered:
-            picture |= Picture.COVERED
-        soft = sharpness < usual * _BLURRED_SHARE
-        self._soft_since_ns = (self._soft_since_ns or at_ns) if soft else None
-        if self._soft_since_ns is not None and at_ns - self._soft_since_ns >= _BLURRED_S * NS_PER_S:
-            picture |= Picture(0) if picture & (Picture.DARK | Picture.COVERED) else Picture.BLURRED
-        if np.isnan(usual):
-            self._usual, self._usual_layout = sharpness, layout
-        elif not picture and not soft:
-            pace = min(1.0, elapsed_s / _USUAL_S)
-            self._usual += (sharpness - usual) * pace
-            self._usual_layout = self._usual_layout + (layout - self._usual_layout) * np.float32(pace)
-        return picture
+    def _loss(self, detail: DetailFigures, at_ns: int) -> Picture:
+        """Why detail is gone, if it is."""
+        if detail.brightness < _DARK_MEAN and detail.spread < _DARK_SPREAD:
+            self._cause, self._soft_since_ns = Picture(0), None
+            return Picture.DARK
+        if detail.brightness >= _BRIGHT_MEAN and detail.clipped >= _CLIPPED:
+            return Picture.WASHED_OUT
+        enough, kept = (_MENDED, _KEPT_MENDED) if self._cause else (_LOST, _KEPT)
+        gone = detail.known and detail.kept < kept and (detail.lost >= enough or detail.soft >= max(enough, _SOFT))
+        cause = _cause_of(detail) if gone else Picture(0)
+        if not cause:
+            self._cause, self._soft_since_ns = Picture(0), None
+            return Picture(0)
+        if cause == Picture.BLURRED:
+            self._soft_since_ns = self._soft_since_ns or at_ns
+            if at_ns - self._soft_since_ns < _BLURRED_S * NS_PER_S:  # a moment is a lens that focuses, or a gust
+                return Picture(0)
+        self._cause = cause
+        return cause
 
 
-def _likeness(layout: F32, usual: F32) -> float:
-    """Correlation of two (9, 16) layouts of light and shade; 0 where one of them has none."""
-    a, b = layout - layout.mean(), usual - usual.mean()
-    size = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / size if size > 1e-6 else 0.0
+def _cause_of(detail: DetailFigures) -> Picture:
+    if detail.brightness >= _BRIGHT_MEAN and detail.contrast <= _FAINT:
+        return Picture.WASHED_OUT
+    if detail.alike >= _ALIKE:
+        return Picture.BLURRED
+    # Detail that is elsewhere in the picture is not lost: the camera was moved.
+    return Picture.COVERED if detail.textured <= _TEXTURED_LEFT else Picture(0)

@@ -33,6 +33,7 @@ from ingest.schema.tick import Picture, TimeSource
 _JOBS_MAX = 300  # packets that a fully decoded stream may owe the decoder
 _JOB_NS_MAX = 2 * NS_PER_S
 _PICTURE_S_MAX = 90.0  # packets without a picture for so long: longer than any sane key-frame gap
+_KEYS_MAX = 8
 _ROUGH_PIXELS = 4  # a picture that is scaled down by more is averaged, not sampled
 
 
@@ -59,6 +60,7 @@ class VideoReader(Reader):
         self._scaler, self._jpeg_scaler = VideoReformatter(), VideoReformatter()
         signals = SignalSettings(absorb_s=settings.absorb_s, frozen_s=settings.frozen_s, flow=settings.flow)
         self._signals = SignalReader(signals) if settings.signals else None
+        self._key_digests: deque[int] = deque(maxlen=_KEYS_MAX)  # since the last picture that was looked at
         self._size = (0, 0)
         self._line = TimeLine(bound_ns=int(settings.clock_offset_s_max * NS_PER_S))
         self._zero: Zero | None = None
@@ -146,6 +148,8 @@ class VideoReader(Reader):
         with job.stream.lock:
             if job.stream.decoder is None:  # of an earlier connection
                 return
+            if job.packet.packet.is_keyframe and self._signals is not None:
+                self._key_digests.append(crc32(memoryview(job.packet.packet)))
             decoded = job.stream.decoder.decode(job.packet.packet, job.want, job.keys_only)
         if decoded.corrupt:
             self.outbox.count("frames_dropped", "corrupt")
@@ -172,9 +176,8 @@ class VideoReader(Reader):
         small = self._scaler.reformat(frame, WIDTH, HEIGHT, format="yuv420p", interpolation=how, threads=1)
         grey, colour = from_planes(small.to_ndarray().astype(np.uint8, copy=False))
         captured_ns, source = self._placed(packet)
-        is_key = packet.packet.is_keyframe
-        digest = crc32(memoryview(packet.packet)) if is_key else None
-        seen = self._signals.read(grey, captured_ns, colour, is_key, digest)
+        seen = self._signals.read(grey, captured_ns, colour, tuple(self._key_digests))
+        self._key_digests.clear()
         self.picture = seen.picture
         self._put(
             Observation(
