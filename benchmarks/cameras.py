@@ -1,7 +1,8 @@
 """
-How many 1080p cameras a core reads, what each keeps in memory, and whether a thousand reconnects leave anything behind.
+How many 1080p cameras a core reads, what each keeps in memory, whether a thousand reconnects leave anything behind, and
+what a hundred cameras that flap cost the others.
 
-    python -m benchmarks.cameras                  # a table, within 4 minutes
+    python -m benchmarks.cameras                  # a table, within 6 minutes
     python -m benchmarks.cameras --quick --json   # fewer streams and reconnects, within 45 s
 
 RTSP over TCP, H.264, 1920 x 1080, 15 pictures a second with the noise of a sensor, a key frame each second; the server
@@ -15,6 +16,8 @@ signals on (foreground, sharpness, brightness, freeze), no model, a sample a sec
 - `rss_mib_per_stream`: resident memory of the worker with its streams, less that of a worker without, by stream.
 - `reconnect_rss_growth`: the server cuts all streams, again and again; each is opened anew. Resident memory after all
   reconnects over that after the first rounds, less 1, both once all streams are steady.
+- `flapping_rate_drop`: the share of their rate that 20 cameras lose while 100 others are cut every 2 s
+  (`benchmarks/camera_flapping.py`); not with `--quick`.
 
 Openings, and the first pictures of each stream, which are decoded fully, are left out of CPU times.
 """
@@ -37,6 +40,7 @@ from typing import IO, Self
 import click
 
 from benchmarks.camera_cost import CameraSilent, camera_at, said, served
+from benchmarks.camera_flapping import FlappingSize, flapping
 from benchmarks.cv2_reader import Cv2Reader
 from benchmarks.measuring import Figures, machine, process_cpu_ns, show, talk
 from deploy.logs import set_up_logs
@@ -58,9 +62,10 @@ class Size:
     measured_s: float
     warm_rounds: int  # of cuts, before memory is first looked at
     rounds: int
+    flapping: FlappingSize | None = None
 
 
-FULL = Size(streams=40, cv2_streams=12, measured_s=40.0, warm_rounds=3, rounds=25)
+FULL = Size(streams=40, cv2_streams=12, measured_s=40.0, warm_rounds=3, rounds=25, flapping=FlappingSize(100, 20, 40.0))
 QUICK = Size(streams=16, cv2_streams=6, measured_s=6.0, warm_rounds=1, rounds=2)
 
 
@@ -115,6 +120,8 @@ def measured(size: Size) -> Figures:
         after_bytes = _after_cuts(worker, server.stdin, size.streams, size.rounds)
         figures["reconnect_rss_growth"] = after_bytes / before_bytes - 1.0
         figures["reconnects"] = float(worker.reconnects() - reconnects)
+    if size.flapping is not None:
+        figures |= flapping(size.flapping)
     return figures | {"load_average_end_1m": machine()["load_average_1m"], "measured_s": time.monotonic() - begun_s}
 
 

@@ -1,5 +1,5 @@
 """
-1080p cameras as a process of their own: the demo's square, enlarged, over RTSP.
+1080p cameras, or smaller ones, as a process of their own: the demo's square, enlarged, over RTSP.
 
     python -m benchmarks.full_hd_camera       # prints the address of each; ends with its standard input
 
@@ -31,15 +31,17 @@ CAMERAS = 8
 _SEED = 1
 
 
-def clip(rate_hz: float = RATE_HZ, length_s: float = LENGTH_S) -> list[ClipUnit]:
+def clip(
+    rate_hz: float = RATE_HZ, length_s: float = LENGTH_S, width_px: int = WIDTH, height_px: int = HEIGHT
+) -> list[ClipUnit]:
     """Pictures of the square with the noise of a sensor of this size, at the demo's key-frame gap."""
     painter = Painter(Pinhole(SQUARE_MASTS[0]), ground_texture(_SEED), _SEED)
-    encoder, random = Encoder(WIDTH, HEIGHT, rate_hz, KEY_FRAME_S), np.random.default_rng(_SEED)
-    noise = random.normal(0.0, NOISE, (HEIGHT, WIDTH, 3)).astype(np.float32)
+    encoder, random = Encoder(width_px, height_px, rate_hz, KEY_FRAME_S), np.random.default_rng(_SEED)
+    noise = random.normal(0.0, NOISE, (height_px, width_px, 3)).astype(np.float32)
     units = []
     for n in range(round(length_s * rate_hz)):
         small = painter.paint(scene_at(_SEED, BEGINS_AT_S + n / rate_hz))
-        large = cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC) + np.roll(noise, 37 * n, axis=1)
+        large = cv2.resize(small, (width_px, height_px), interpolation=cv2.INTER_CUBIC) + np.roll(noise, 37 * n, axis=1)
         data, is_key = encoder.encode(np.clip(large, 0, 255).astype(np.uint8))
         units.append(ClipUnit(data, n / rate_hz, is_key))
     return units
@@ -49,9 +51,11 @@ def clip(rate_hz: float = RATE_HZ, length_s: float = LENGTH_S) -> list[ClipUnit]
 @click.option("--cameras", type=int, default=CAMERAS)
 @click.option("--rate-hz", type=float, default=float(RATE_HZ), help="Pictures a second.")
 @click.option("--length-s", type=float, default=LENGTH_S, help="After which the pictures begin again.")
-def main(cameras: int, rate_hz: float, length_s: float) -> None:
+@click.option("--width-px", type=int, default=WIDTH)
+@click.option("--height-px", type=int, default=HEIGHT)
+def main(cameras: int, rate_hz: float, length_s: float, width_px: int, height_px: int) -> None:
     """Serve until standard input ends."""
-    units, server = clip(rate_hz, length_s), FaultServer()
+    units, server = clip(rate_hz, length_s, width_px, height_px), FaultServer()
     server.start()
     names = [f"camera-{n}" for n in range(cameras)]
     feeds = [FileFeed(server.add_stream(name), units) for name in names]
