@@ -18,11 +18,13 @@ from detectors.crowd import occupancy
 from detectors.crowd.motion import zone_motion as motion
 from detectors.detector import Condition, Moment
 from detectors.district_view import DistrictView, district_view
+from detectors.geometry.homography import Floats
 from detectors.kept_rows import kept_rows
 from detectors.live_picture import zone_states
 from detectors.ranking import Outranked, ranked
 from detectors.registry import Configured, prepared_settings
 from detectors.settings import DetectSettings
+from detectors.straight_boxes import lenses, straightened
 from detectors.telling import Key, Open, Teller
 from ingest.bus.contract import Draft, Record
 from ingest.clock import NS_PER_S
@@ -75,6 +77,7 @@ class _Saved(msgspec.Struct, frozen=True, array_like=True):
 class _Prepared:
     district: DistrictView
     occupancy: occupancy.Prepared
+    lenses: Floats | None
     motion: motion.Prepared
     detectors: tuple[Any, ...]
 
@@ -244,6 +247,7 @@ class DetectStage:
         outranked, heard_of, said = ranked(state.outranked, state.opened, said, at_ns, self._silent_ns)
         opened, findings = teller.tell(heard_of, said) if said or heard_of else (heard_of, [])
         heard = {**state.heard, tick.producer: tick.ends_at_ns}
+        tick = straightened(prepared.lenses, tick, camera_row)
         after_all = State(state.partition, at_ns, heard, counts, seen, followed, tuple(states), opened, outranked)
         return after_all, findings
 
@@ -258,3 +262,4 @@ class DetectStage:
                 tuple(each.detector.prepare(each.settings, district) for each in self.detectors),
             )
         return self._prepared_of[partition]
+                lenses(district.cameras),

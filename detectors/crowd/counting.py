@@ -14,6 +14,7 @@ import numpy as np
 from detectors.district_view import DistrictView
 from detectors.geometry.head import head_homography, shows_heads
 from detectors.geometry.homography import Bools, Floats, Ints
+from detectors.geometry.lens import straight_points
 from detectors.geometry.upright import upright
 from ingest.registry.district import Camera
 from ingest.schema.tick import F32, U8, ObjectClass, Tick
@@ -119,7 +120,7 @@ def _heads(camera: Camera, homography: Floats) -> Floats:
     body = upright(homography)
     calibration = camera.calibration
     assert calibration is not None
-    if not shows_heads(body, np.array([(point.image_x, point.image_y) for point in calibration.points])):
+    if not shows_heads(body, straight_points(calibration)):
         return np.zeros(13)
     return np.concatenate([head_homography(body).reshape(9), body.up, [1.0]])
 

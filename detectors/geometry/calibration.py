@@ -12,9 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from detectors.geometry.homography import Floats, fit_homography, project
+from detectors.geometry.lens import straighten
 from detectors.geometry.plane import SitePlane
 from ingest.errors import SettingsError
-from ingest.registry.district import Calibration, PointPair
+from ingest.registry.district import Calibration, Lens, PointPair
 
 POINTS_MIN = 6
 REACH_M_MAX = 2_000.0  # as far as the site's plane is a plane
@@ -23,14 +24,14 @@ _GROUND_APART_M_MIN = 0.05
 _FLATNESS_MIN = 0.02  # least spread across, as a share of the spread along
 
 
-def ground_homography(points: Sequence[PointPair], plane: SitePlane) -> Floats:
+def ground_homography(points: Sequence[PointPair], plane: SitePlane, lens: Lens | None = None) -> Floats:
     """
-    The (3, 3) homography from the picture to the metres of the site's plane.
+    The (3, 3) homography from the straight picture (the picture itself without a lens) to metres of the site's plane.
 
     Raises:
         ValueError: the points fix no homography.
     """
-    image, ground = _arrays(points, plane)
+    image, ground = point_arrays(points, plane, lens)
     return fit_homography(image, ground)
 
 
@@ -62,10 +63,21 @@ def leave_one_out_m(image: Floats, ground: Floats) -> Floats:
 
 
 def calibrate(
-    camera_id: str, points: Sequence[PointPair], plane: SitePlane, measured_at_ns: int, error_m_max: float = 1.0
+    camera_id: str,
+    points: Sequence[PointPair],
+    plane: SitePlane,
+    measured_at_ns: int,
+    error_m_max: float = 1.0,
+    lens: Lens | None = None,
+    error_m: float | None = None,
 ) -> Calibration:
     """
     The calibration of a camera from point pairs.
+
+    Args:
+        lens: None where straight lines are straight in the picture.
+        error_m: as measured in the field, for points that were made from a matrix and so lie exactly on it; None takes
+            the leave-one-out error.
 
     Raises:
         SettingsError: fewer than 6 points; two of them the same; all (but one) on a line; farther from the site than
@@ -80,13 +92,28 @@ def calibrate(
             got=str(len(points)),
             mend="Add points that spread over the part of the ground that the zones cover.",
         )
-    image, ground = _arrays(points, plane)
+    image, ground = point_arrays(points, plane, lens)
+    _check_lens(thing, image)
     _check_spread(thing, image, ground)
     try:
         homography = fit_homography(image, ground)
     except ValueError as error:
         raise _on_a_line(thing) from error
     _check_view(thing, homography, image)
+    if error_m is None:
+        error_m = _checked_error_m(thing, image, ground, error_m_max)
+    return Calibration(points=tuple(points), error_m=error_m, measured_at_ns=measured_at_ns, lens=lens)
+
+
+def point_arrays(points: Sequence[PointPair], plane: SitePlane, lens: Lens | None = None) -> tuple[Floats, Floats]:
+    """(N, 2) points in the straight picture, NaN where it does not reach, and (N, 2) the same points in metres."""
+    image = np.array([(point.image_x, point.image_y) for point in points], dtype=np.float64).reshape(-1, 2)
+    lon_lat = np.array([(point.lon, point.lat) for point in points], dtype=np.float64).reshape(-1, 2)
+    return image if lens is None else straighten(lens, image), plane.to_metres(lon_lat)
+
+
+def _checked_error_m(thing: str, image: Floats, ground: Floats, error_m_max: float) -> float:
+    """The root mean square of the leave-one-out errors, if it is no larger than it may be."""
     error_each_m = leave_one_out_m(image, ground)
     error_m = float(np.sqrt(np.mean(error_each_m**2)))
     if not error_m <= error_m_max:
@@ -97,13 +124,18 @@ def calibrate(
             got=f"{error_m:.2f} m; worst is point {worst + 1} with {error_each_m[worst]:.2f} m",
             mend=f"Click point {worst + 1} again in picture and map, or add points near it.",
         )
-    return Calibration(points=tuple(points), error_m=error_m, measured_at_ns=measured_at_ns)
+    return error_m
 
 
-def _arrays(points: Sequence[PointPair], plane: SitePlane) -> tuple[Floats, Floats]:
-    image = np.array([(point.image_x, point.image_y) for point in points], dtype=np.float64).reshape(-1, 2)
-    lon_lat = np.array([(point.lon, point.lat) for point in points], dtype=np.float64).reshape(-1, 2)
-    return image, plane.to_metres(lon_lat)
+def _check_lens(thing: str, image: Floats) -> None:
+    lost = np.flatnonzero(np.isnan(image).any(axis=1))
+    if len(lost):
+        raise SettingsError(
+            f"{thing}: point {lost[0] + 1}",
+            expected="a place in the picture that the lens can show",
+            got="one beyond the reach of its distortion",
+            mend="Look whether the lens is of this camera, in this resolution and zoom.",
+        )
 
 
 def _check_spread(thing: str, image: Floats, ground: Floats) -> None:

@@ -30,15 +30,32 @@ class PointPair(msgspec.Struct, frozen=True):
     lat: float
 
 
+class Lens(msgspec.Struct, frozen=True, kw_only=True):
+    """How the lens bends the picture, OpenCV's model; lengths in widths (x) and heights (y) of the picture."""
+
+    focal_x: float
+    focal_y: float
+    centre_x: float
+    centre_y: float
+    k1: float = 0.0
+    k2: float = 0.0
+    p1: float = 0.0
+    p2: float = 0.0
+    k3: float = 0.0
+
+
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    points: tuple[PointPair, ...]  # at least 6
-    error_m: float  # leave-one-out error, root mean square
+    points: tuple[PointPair, ...]  # at least 6; of the picture as it is, bent by the lens
+    error_m: float  # leave-one-out error, root mean square; or as measured, where the points are made from a matrix
     measured_at_ns: int
+    lens: Lens | None = None  # None: straight lines are straight
 
     @property
     def id(self) -> str:
-        """Names these very points: another set is another calibration."""
-        return derived_id("calibration", msgspec.json.encode(self.points).decode())[:12]
+        """Names these very points and lens: another set is another calibration."""
+        points = msgspec.json.encode(self.points).decode()
+        lens = () if self.lens is None else (msgspec.json.encode(self.lens).decode(),)
+        return derived_id("calibration", points, *lens)[:12]
 
 
 class Camera(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ import numpy as np
 
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Bools, Floats, Ints, jacobian
+from detectors.geometry.lens import bend_slope, straighten
 from detectors.geometry.upright import upright
 from ingest.schema.tick import F32, GRID_COLUMNS, GRID_ROWS, Tick
 
@@ -49,8 +50,12 @@ def lens(district: DistrictView) -> Lens:
     for row, view in enumerate(district.views):
         if view.homography is None:
             continue
-        foot = upright(view.homography).foot_under(middle)
-        there = jacobian(view.homography, foot)
+        calibration = district.cameras[district.view_camera[row]].calibration
+        bent = None if calibration is None else calibration.lens
+        straight = middle if bent is None else straighten(bent, middle)
+        there = jacobian(view.homography, upright(view.homography).foot_under(straight))
+        if bent is not None:  # the flow is of the lens' own picture
+            there = there @ np.linalg.inv(bend_slope(bent, straight))
         known = np.flatnonzero(np.isfinite(there).all(axis=(1, 2)))
         stretch[row, known] = there[known]
         share[row, known] = view.cell_person_share.reshape(-1)[known]
