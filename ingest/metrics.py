@@ -36,6 +36,7 @@ class Metrics:
         self._lag = gauge("lag_records", "Records that a stage has yet to take.", "stage", "partition")
         self._frames = counter("frames", "Frames that were read from cameras.")
         self._frames_dropped = counter("frames_dropped", "Frames that were read, but shed.", "cause")
+        self._evidence = counter("evidence_pictures", "Pictures with covered persons, by their fate.", "outcome")
         self._reconnects = counter("reconnects", "Streams that were lost and are tried again.", "cause")
         self._cameras = gauge("cameras", "Cameras by the state of their stream.", "state")
         self._clocks = gauge(
@@ -77,6 +78,9 @@ class Metrics:
 
     def frames_dropped(self, cause: str, frames: int) -> None:
         self._frames_dropped.labels(cause).inc(frames)
+
+    def evidence(self, outcome: str, pictures: int) -> None:
+        self._evidence.labels(outcome).inc(pictures)
 
     def reconnected(self, cause: str) -> None:
         self._reconnects.labels(cause).inc()

@@ -15,6 +15,9 @@ class IngestMetrics(Protocol):
         `unowned`, `bus`, `live_store`.
         """
 
+    def evidence(self, outcome: str, pictures: int) -> None:
+        """Pictures with covered persons: `taken` by the live store, or `shed`, as it was full or not there."""
+
     def reconnected(self, cause: str) -> None:
         """A stream was lost, by `SourceError` cause."""
 
@@ -40,6 +43,8 @@ class NoMetrics:
     def frames_read(self, frames: int) -> None: ...
 
     def frames_dropped(self, cause: str, frames: int) -> None: ...
+
+    def evidence(self, outcome: str, pictures: int) -> None: ...
 
     def reconnected(self, cause: str) -> None: ...
 

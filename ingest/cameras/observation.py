@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -52,7 +52,12 @@ class Observation:
     flow_grid: F16 | None = None  # (9, 16, 2)
     objects: Objects | None = None  # None: not looked; empty: nobody there
     events: tuple[CameraEvent, ...] = ()
-    jpeg: bytes | None = field(default=None, repr=False)  # for the live store, never for the bus
+    jpeg: bytes | None = field(default=None, repr=False)  # for the person detector alone, by the live store
+    evidence: bytes | None = field(default=None, repr=False)  # JPEG whose persons are covered, for the live store
+
+    def without_pictures(self) -> Self:
+        """The same frame; its pictures are shed."""
+        return self if self.jpeg is None and self.evidence is None else replace(self, jpeg=None, evidence=None)
 
 
 def of_stream(camera: int, kind: EventKind, since_ns: int, at_ns: int) -> Observation:

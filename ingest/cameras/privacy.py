@@ -9,10 +9,15 @@ person are not many samplings of it. With a model its boxes are covered, with a 
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from ingest.schema.tick import F32, GRID_COLUMNS, GRID_ROWS, U8, Bools
+from ingest.schema.tick import F32, GRID_COLUMNS, GRID_ROWS, I32, U8, Bools
+
+Ints = npt.NDArray[np.int64]
 
 BLOCKS_PER_PERSON = 8  # in the height of a box: a head is about an eighth of a person
 MARGIN = 0.25  # of a box's width and height, on each side
@@ -32,22 +37,23 @@ def without_persons(picture: U8, boxes: F32 | None, foreground_grid: U8 | None) 
         foreground_grid: (9, 16), 255 = all of the cell moves; used where `boxes` is None. None as well: all is covered.
     """
     height, width = picture.shape[:2]
-    covered = picture.copy()
+    covered, sums = picture.copy(), cv2.integral(picture).astype(np.int32, copy=False)
     if boxes is None:
         block_px = max(BLOCK_PX_MIN, -(-height // (GRID_ROWS * _BLOCKS_PER_CELL)))
-        _cover(picture, covered, moving(foreground_grid, height, width), block_px)
+        _cover(sums, covered, moving(foreground_grid, height, width), block_px)
         return covered
     if not np.isfinite(boxes).all():
-        _cover(picture, covered, np.ones((height, width), np.bool_), max(BLOCK_PX_MIN, height // BLOCKS_PER_PERSON))
+        _cover(sums, covered, np.ones((height, width), np.bool_), max(BLOCK_PX_MIN, height // BLOCKS_PER_PERSON))
         return covered
     # The nearest last: where two overlap, the coarser blocks stay.
     for left, top, wide, high in boxes[np.argsort(boxes[:, 3], kind="stable")].tolist():
         block_px = max(BLOCK_PX_MIN, -(-round(high * height) // BLOCKS_PER_PERSON))
-        region = np.zeros((height, width), np.bool_)
         x0, x1 = (left - MARGIN * wide) * width, (left + (1 + MARGIN) * wide) * width
         y0, y1 = (top - MARGIN * high) * height, (top + (1 + MARGIN) * high) * height
-        region[max(0, int(y0)) : max(0, int(np.ceil(y1))), max(0, int(x0)) : max(0, int(np.ceil(x1)))] = True
-        _cover(picture, covered, region, block_px)
+        rows, columns = _blocks(y0, y1, height, block_px), _blocks(x0, x1, width, block_px)
+        if len(rows) and len(columns):
+            means = _means(sums, rows, columns)
+            covered[rows[0] : rows[-1], columns[0] : columns[-1]] = _spread(means, np.diff(rows), np.diff(columns))
     return covered
 
 
@@ -64,16 +70,38 @@ def moving(foreground_grid: U8 | None, height: int, width: int) -> Bools:
     return found
 
 
-def _cover(picture: U8, covered: U8, region: Bools, block_px: int) -> None:
-    """Every block that touches the region becomes its mean colour."""
-    if not region.any():
-        return
+def _cover(sums: I32, covered: U8, region: Bools, block_px: int) -> None:
+    """Every block that touches the region (H, W) becomes its mean colour."""
     height, width = region.shape
-    rows, columns = np.arange(0, height, block_px), np.arange(0, width, block_px)
-    touched = np.maximum.reduceat(np.maximum.reduceat(region, rows, axis=0), columns, axis=1)
-    sums = np.add.reduceat(np.add.reduceat(picture.astype(np.uint32), rows, axis=0), columns, axis=1)
-    high, wide = np.diff([*rows, height]), np.diff([*columns, width])
-    means = (sums / (high[:, None] * wide)[..., None]).astype(np.uint8)
-    row, column = np.arange(height) // block_px, np.arange(width) // block_px
-    inside = touched[np.ix_(row, column)]
-    covered[inside] = means[np.ix_(row, column)][inside]
+    rows, columns = _blocks(0, height, height, block_px), _blocks(0, width, width, block_px)
+    touched = _of_blocks(cv2.integral(region.astype(np.uint8)).astype(np.int32, copy=False), rows, columns) > 0
+    high, wide = np.diff(rows), np.diff(columns)
+    means = _spread(_means(sums, rows, columns), high, wide)
+    np.copyto(covered, means, where=_spread(touched, high, wide)[..., None])
+
+
+def _blocks(low: float, high: float, size: int, block_px: int) -> Ints:
+    """Where the blocks begin that [low, high) touches, and where the last one ends; px, within [0, size]."""
+    first_px, end_px = max(0, int(low)), min(size, int(np.ceil(high)))
+    if first_px >= end_px:
+        return np.zeros(0, np.int64)
+    blocks = np.arange(first_px // block_px, -(-end_px // block_px) + 1, dtype=np.int64)
+    return np.minimum(blocks * block_px, size)
+
+
+def _means(sums: I32, rows: Ints, columns: Ints) -> U8:
+    """(R, C, 3) mean colour of each block."""
+    pixels = np.diff(rows)[:, None] * np.diff(columns)
+    means: U8 = (_of_blocks(sums, rows, columns) // pixels[..., None]).astype(np.uint8)
+    return means
+
+
+def _of_blocks(sums: I32, rows: Ints, columns: Ints) -> Ints:
+    """(R, C, ...) sum of each block, from the sums (H + 1, W + 1, ...) over all that is above and left of a point."""
+    at = sums[np.ix_(rows, columns)].astype(np.int64)
+    return at[1:, 1:] - at[:-1, 1:] - at[1:, :-1] + at[:-1, :-1]
+
+
+def _spread(blocks: Any, high: Ints, wide: Ints) -> Any:
+    """Blocks (R, C, ...) as pixels."""
+    return np.repeat(np.repeat(blocks, high, axis=0), wide, axis=1)

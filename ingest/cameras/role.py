@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import get_args
 
 import msgspec
@@ -27,6 +27,7 @@ from ingest.cameras.ticker import Ticker
 from ingest.cameras.workers.supervisor import Supervisor
 from ingest.clock import NS_PER_S, Clock, utc, utc_ns
 from ingest.errors import BusError, BusFenced, BusRetryable, StoreRetryable
+from ingest.evidence import reference_of
 from ingest.live.contract import LiveStore
 from ingest.registry.district import Camera
 from ingest.schema.codec import encode_tick
@@ -174,13 +175,16 @@ class IngestRole:
             self._log.warning("bus.close_failed", stage=PRODUCER, reason=str(error))
 
     def _frames(self, observations: Iterable[Observation]) -> Iterator[Pending]:
-        """Pictures into the live store, and a reference to each for the bus."""
+        """Pictures into the live store, and a reference to each frame for the bus."""
         for seen in observations:
             camera = self._camera_of.get(seen.camera)
-            if seen.jpeg is None or camera is None:
+            if camera is None:
+                continue
+            evidence = self._keep_evidence(camera.id, seen)
+            if seen.jpeg is None:
                 continue
             reference = f"{camera.id}-{seen.captured_at_ns}"
-            if not self._keep(reference, seen.jpeg):
+            if not self._keep(self._live.put_frame, reference, seen.jpeg, self._settings.frame_lifetime_s):
                 self._metrics.frames_dropped("live_store", 1)
                 continue
             frame = FrameReference(
@@ -191,17 +195,31 @@ class IngestRole:
                 width=seen.width,
                 height=seen.height,
                 time_source=int(seen.time_source),
+                evidence=evidence,
             )
             value, headers = encode_reference(frame)
             yield Pending(Draft(FRAMES, camera.partition, camera.id.encode(), value, headers), 1)
 
-    def _keep(self, reference: str, jpeg: bytes) -> bool:
+    def _keep_evidence(self, camera: str, seen: Observation) -> str | None:
+        """The name under which the live store now has the frame's evidence; None where it has none."""
+        if seen.evidence is None:
+            return None
+        reference = reference_of(self._settings.evidence, camera, seen.captured_at_ns)
+        if self._keep(self._live.put_evidence, reference, seen.evidence, self._settings.evidence.lifetime_s):
+            self._metrics.evidence("taken", 1)
+            return reference
+        self._metrics.evidence("shed", 1)
+        return None
+
+    def _keep(self, put: Callable[[str, bytes, float], bool], reference: str, jpeg: bytes, lifetime_s: float) -> bool:
+        """Whether the live store has it; one that did not answer is not asked again before it does (`_show`)."""
+        if self._live_blocked:
+            return False
         try:
-            kept = self._live.put_frame(reference, jpeg, self._settings.frame_lifetime_s)
+            return put(reference, jpeg, lifetime_s)
         except StoreRetryable as error:
             self._live_lost(error)
             return False
-        return kept
 
     def _show(self, supervisor: Supervisor) -> list[Observation]:
         """The state of every camera to the live store, its changes to the log; what to tell of those without frames."""

@@ -8,6 +8,7 @@ import msgspec
 
 from ingest.bus.kafka_settings import KafkaSettings
 from ingest.cameras.metadata.event_rules import EventRule
+from ingest.evidence import EvidenceSettings
 
 Seconds = Annotated[float, msgspec.Meta(gt=0.0, le=86_400.0)]
 PerWorker = Annotated[int, msgspec.Meta(ge=1, le=128)]
@@ -65,6 +66,7 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     frame_width_px: Annotated[int, msgspec.Meta(ge=64, le=7_680)] = 960  # of the JPEG
     frame_quality: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80  # of the JPEG, 1 to 100
     frame_lifetime_s: Seconds = 10.0  # of a JPEG in the live store
+    evidence: EvidenceSettings = EvidenceSettings()  # pictures with covered persons, which people may see
 
     # Workers
     worker_mib_max: Annotated[int, msgspec.Meta(ge=256, le=1_048_576)] = 4_096  # resident; a larger one is ended

@@ -1,6 +1,9 @@
 """
-The live store: frames with a time to live, and the present picture of cameras and zones. Never the truth: flush it
-and it fills again. In process for one machine, Redis for many.
+The live store: frames and evidence with a time to live, and the present picture of cameras and zones. Never the truth:
+flush it and it fills again. In process for one machine, Redis for many.
+
+Frames and evidence are two things under two names, and no name of one finds the other. A frame is as the camera sent
+it, for the person detector alone. Evidence has its persons covered: it alone may be shown to people.
 """
 
 from __future__ import annotations
@@ -27,7 +30,19 @@ class LiveStore(Protocol):
         """The picture, or None when its time is over."""
 
     def frames_kept(self) -> FramesKept:
-        """How many pictures there are, and for how long yet; for reports, not for every second."""
+        """How many frames there are, and for how long yet; for reports, not for every second."""
+
+    def put_evidence(self, reference: str, jpeg: bytes, lifetime_s: float) -> bool:
+        """Keep a picture whose persons are covered; False where the store is full and the picture was shed."""
+
+    def replace_evidence(self, reference: str, jpeg: bytes) -> bool:
+        """Put a picture in the place of one that is still there, for the rest of its time; False where none is."""
+
+    def evidence(self, reference: str) -> bytes | None:
+        """The picture, or None when its time is over."""
+
+    def evidence_kept(self) -> FramesKept:
+        """As `frames_kept`, of evidence."""
 
     def put_states(self, kind: str, states: Mapping[str, bytes], lifetime_s: float) -> None:
         """Set the present state (JSON) of things of one kind (`camera`, `zone`), by id; gone after `lifetime_s`."""

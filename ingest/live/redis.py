@@ -14,6 +14,7 @@ from ingest.errors import SettingsError, StoreRetryable
 from ingest.live.contract import FramesKept
 
 PREFIX = "dt"
+FRAME, EVIDENCE = f"{PREFIX}:frame", f"{PREFIX}:evidence"  # an access rule of Redis can tell them apart
 TIMEOUT_S = 2.0
 _GONE = -2  # what Redis answers for the lifetime of a key that is not there
 Answer = TypeVar("Answer")
@@ -29,29 +30,29 @@ class RedisLiveStore:
         self._client, self._clock = client, clock
 
     def put_frame(self, reference: str, jpeg: bytes, lifetime_s: float) -> bool:
-        try:
-            self._call(lambda: self._client.set(f"{PREFIX}:frame:{reference}", jpeg, px=max(1, int(lifetime_s * 1000))))
-        except _Full:
-            return False
-        return True
+        return self._put(f"{FRAME}:{reference}", jpeg, lifetime_s)
 
     def frame(self, reference: str) -> bytes | None:
-        return cast("bytes | None", self._call(lambda: self._client.get(f"{PREFIX}:frame:{reference}")))
+        return self._get(f"{FRAME}:{reference}")
 
     def frames_kept(self) -> FramesKept:
-        def look() -> FramesKept:
-            keys = list(self._client.scan_iter(f"{PREFIX}:frame:*", count=1_000))
-            with self._client.pipeline(transaction=False) as pipe:
-                for key in keys:
-                    pipe.pttl(key)
-                    pipe.strlen(key)
-                told = cast("list[int]", pipe.execute())
-            alive = [(ms, size) for ms, size in zip(told[::2], told[1::2], strict=True) if ms != _GONE]
-            # A picture without an end would be one that no rule takes away.
-            longest_s = max((math.inf if ms < 0 else ms / 1_000 for ms, _ in alive), default=0.0)
-            return FramesKept(len(alive), sum(size for _, size in alive), longest_s)
+        return self._kept(FRAME)
 
-        return self._call(look)
+    def put_evidence(self, reference: str, jpeg: bytes, lifetime_s: float) -> bool:
+        return self._put(f"{EVIDENCE}:{reference}", jpeg, lifetime_s)
+
+    def replace_evidence(self, reference: str, jpeg: bytes) -> bool:
+        key = f"{EVIDENCE}:{reference}"
+        try:
+            return bool(self._call(lambda: self._client.set(key, jpeg, xx=True, keepttl=True)))
+        except _Full:
+            return False
+
+    def evidence(self, reference: str) -> bytes | None:
+        return self._get(f"{EVIDENCE}:{reference}")
+
+    def evidence_kept(self) -> FramesKept:
+        return self._kept(EVIDENCE)
 
     def put_states(self, kind: str, states: Mapping[str, bytes], lifetime_s: float) -> None:
         if not states:
@@ -87,6 +88,31 @@ class RedisLiveStore:
 
     def close(self) -> None:
         self._client.close()
+
+    def _put(self, key: str, jpeg: bytes, lifetime_s: float) -> bool:
+        try:
+            self._call(lambda: self._client.set(key, jpeg, px=max(1, int(lifetime_s * 1000))))
+        except _Full:
+            return False
+        return True
+
+    def _get(self, key: str) -> bytes | None:
+        return cast("bytes | None", self._call(lambda: self._client.get(key)))
+
+    def _kept(self, kind: str) -> FramesKept:
+        def look() -> FramesKept:
+            keys = list(self._client.scan_iter(f"{kind}:*", count=1_000))
+            with self._client.pipeline(transaction=False) as pipe:
+                for key in keys:
+                    pipe.pttl(key)
+                    pipe.strlen(key)
+                told = cast("list[int]", pipe.execute())
+            alive = [(ms, size) for ms, size in zip(told[::2], told[1::2], strict=True) if ms != _GONE]
+            # A picture without an end would be one that no rule takes away.
+            longest_s = max((math.inf if ms < 0 else ms / 1_000 for ms, _ in alive), default=0.0)
+            return FramesKept(len(alive), sum(size for _, size in alive), longest_s)
+
+        return self._call(look)
 
     def _call(self, act: Callable[[], Answer]) -> Answer:
         try:

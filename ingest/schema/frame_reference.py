@@ -18,6 +18,7 @@ class FrameReference(msgspec.Struct, frozen=True, kw_only=True):
     width: int  # px of the stream's picture; the JPEG may be smaller
     height: int
     time_source: int = 1  # TimeSource
+    evidence: str | None = None  # name of the evidence that was made of this frame, where there is one
 
 
 def encode_reference(frame: FrameReference) -> tuple[bytes, Headers]:

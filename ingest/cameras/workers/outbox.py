@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from dataclasses import replace
 
 from ingest.cameras.observation import Observation
 
@@ -22,8 +21,8 @@ class Outbox:
 
     def put(self, observation: Observation) -> None:
         with self._ready:
-            if observation.jpeg is not None and len(self._observations) >= PICTURES_MAX:
-                observation = replace(observation, jpeg=None)
+            if len(self._observations) >= PICTURES_MAX and (bare := observation.without_pictures()) is not observation:
+                observation = bare
                 self._counts["frames_dropped", "picture"] += 1
             self._observations.append(observation)
             self._counts["frames_read", ""] += 1

@@ -13,7 +13,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ingest.cameras.brokers.pool import broker_of
 from ingest.cameras.measures import IngestMetrics, NoMetrics
@@ -268,7 +268,7 @@ class Supervisor:
         shed = 0
         with self._lock:
             crowded = len(self._inbox) > PICTURES_MAX
-            self._inbox.extend(replace(one, jpeg=None) if crowded else one for one in report.observations)
+            self._inbox.extend(one.without_pictures() if crowded else one for one in report.observations)
             while len(self._inbox) > self._settings.observations_pending_max:
                 self._inbox.popleft()
                 shed += 1

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from zlib import crc32
 
-import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
+from ingest.cameras.evidence_picture import EvidenceSlots, encoded, evidence_picture
 from ingest.cameras.observation import Observation
 from ingest.cameras.settings import IngestSettings
-from ingest.cameras.signals import HEIGHT, WIDTH, SignalReader, SignalSettings
+from ingest.cameras.signals import HEIGHT, WIDTH, SignalReader, Signals, SignalSettings
 from ingest.cameras.signals.sample import from_planes
 from ingest.cameras.sources.cause import source_error
 from ingest.cameras.sources.choice import StreamChoice
@@ -28,7 +28,7 @@ from ingest.cameras.workers.outbox import Outbox
 from ingest.cameras.workers.reader import Reader, RecordingOver
 from ingest.clock import NS_PER_S, Clock
 from ingest.registry.district import Camera
-from ingest.schema.tick import Picture, TimeSource
+from ingest.schema.tick import U8, Picture, TimeSource
 
 _JOBS_MAX = 300  # packets that a fully decoded stream may owe the decoder
 _JOB_NS_MAX = 2 * NS_PER_S
@@ -61,6 +61,7 @@ class VideoReader(Reader):
         signals = SignalSettings(absorb_s=settings.absorb_s, frozen_s=settings.frozen_s, flow=settings.flow)
         self._signals = SignalReader(signals) if settings.signals else None
         self._key_digests: deque[int] = deque(maxlen=_KEYS_MAX)  # since the last picture that was looked at
+        self._slots = EvidenceSlots(settings.evidence, camera.id) if settings.evidence.pictures else None
         self._size = (0, 0)
         self._line = TimeLine(bound_ns=int(settings.clock_offset_s_max * NS_PER_S))
         self._zero: Zero | None = None
@@ -197,8 +198,15 @@ class VideoReader(Reader):
                 flow_grid=seen.flow_grid,
                 events=seen.events,
                 jpeg=jpeg,
+                evidence=self._evidence(colour, captured_ns, seen),
             )
         )
+
+    def _evidence(self, colour: U8, captured_ns: int, seen: Signals) -> bytes | None:
+        """The first picture of each slot, its persons covered."""
+        if self._slots is None or not self._slots.is_new(captured_ns):
+            return None
+        return evidence_picture(colour, *self._size, seen, self.settings.evidence.quality)
 
     def _tell(self, packet: StreamPacket, width: int, height: int, picture: Picture, jpeg: bytes | None = None) -> None:
         captured_ns, source = self._placed(packet)
@@ -223,5 +231,4 @@ class VideoReader(Reader):
         width = min(self.settings.frame_width_px, frame.width)
         height = max(2, round(frame.height * width / frame.width) & ~1)
         scaled = self._jpeg_scaler.reformat(frame, width, height, format="bgr24", interpolation="AREA", threads=1)
-        good, data = cv2.imencode(".jpg", scaled.to_ndarray(), [cv2.IMWRITE_JPEG_QUALITY, self.settings.frame_quality])
-        return data.tobytes() if good else None
+        return encoded(scaled.to_ndarray().astype(np.uint8, copy=False), self.settings.frame_quality)

@@ -65,6 +65,9 @@ class Tally:
     def frames_dropped(self, cause: str, frames: int) -> None:
         self.counts[f"dropped {cause}"] += frames
 
+    def evidence(self, outcome: str, pictures: int) -> None:
+        self.counts[f"evidence {outcome}"] += pictures
+
     def reconnected(self, cause: str) -> None:
         self.counts[f"reconnected {cause}"] += 1
 
