@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from detectors import evidence
 from detectors.crowd import occupancy
 from detectors.crowd.motion import zone_motion as motion
 from detectors.detector import Condition, Moment
@@ -29,6 +30,7 @@ from detectors.telling import Key, Open, Teller
 from ingest.bus.contract import Draft, Record
 from ingest.clock import NS_PER_S
 from ingest.errors import RecordError
+from ingest.evidence import EvidenceSettings
 from ingest.registry.district import District
 from ingest.schema.codec import decode_tick, encode_finding
 from ingest.schema.finding import Finding
@@ -59,6 +61,7 @@ class State:
     detectors: tuple[Any, ...]  # the state of each, in their order
     opened: Mapping[Key, Open]
     outranked: Mapping[Key, Outranked]
+    evidence: evidence.State
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
@@ -71,13 +74,14 @@ class _Saved(msgspec.Struct, frozen=True, array_like=True):
     opened: list[tuple[str, str, Open]]  # kind, subject
     motion: bytes = b""
     outranked: list[tuple[str, str, Outranked]] = []  # kind, subject
+    evidence: bytes = b""
 
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
     district: DistrictView
-    occupancy: occupancy.Prepared
     lenses: Floats | None
+    occupancy: occupancy.Prepared
     motion: motion.Prepared
     detectors: tuple[Any, ...]
 
@@ -87,6 +91,7 @@ class DetectStage:
     Args:
         district: the registry; when it changes, build the stage anew and restore what was saved.
         detectors: those that run; None takes what is installed.
+        pictures: which pictures the workers keep, so that findings refer to them; None: none.
 
     Raises:
         SettingsError: settings that a detector refuses, or a detector that cannot be imported.
@@ -98,10 +103,15 @@ class DetectStage:
     writes = "dt.findings"
 
     def __init__(
-        self, district: District, settings: DetectSettings, detectors: Sequence[Configured] | None = None
+        self,
+        district: District,
+        settings: DetectSettings,
+        detectors: Sequence[Configured] | None = None,
+        pictures: EvidenceSettings | None = None,
     ) -> None:
         self.district, self.settings = district, settings
         self.detectors = tuple(prepared_settings(settings) if detectors is None else detectors)
+        self._pictures = pictures if pictures is not None and pictures.pictures else None
         self._lateness_ns = settings.lateness_ms * 1_000_000
         self._update_ns, self._silent_ns = int(settings.update_s * 1e9), int(settings.silent_s * 1e9)
         self._follows = any("object_track" in each.detector.reads for each in self.detectors)
@@ -111,7 +121,8 @@ class DetectStage:
         prepared = self._prepared(partition)
         states = tuple(each.detector.initial(own) for each, own in zip(self.detectors, prepared.detectors, strict=True))
         counted, followed = occupancy.initial(prepared.occupancy), motion.initial(prepared.motion)
-        return State(partition, _BEFORE_ALL, {}, Counts(), counted, followed, states, {}, {})
+        pictured = evidence.initial(prepared.district)
+        return State(partition, _BEFORE_ALL, {}, Counts(), counted, followed, states, {}, {}, pictured)
 
     def decode(self, record: Record) -> Tick:
         return decode_tick(record)
@@ -143,6 +154,7 @@ class DetectStage:
             opened=[(kind, subject, what) for (kind, subject, _), what in sorted(state.opened.items())],
             motion=motion.save(prepared.motion, state.motion) if self._follows else b"",
             outranked=[(kind, subject, what) for (kind, subject, _), what in sorted(state.outranked.items())],
+            evidence=evidence.save(prepared.district, state.evidence) if self._pictures else b"",
         )
         return msgspec.msgpack.encode(saved)
 
@@ -176,8 +188,9 @@ class DetectStage:
         followed = motion.restore(prepared.motion, saved.motion) if saved.motion and self._follows else blank.motion
         outranked = {(kind, subject, ""): what for kind, subject, what in saved.outranked if kind in spoken_for}
         heard = dict(saved.heard)
+        pictured = evidence.restore(prepared.district, saved.evidence) if saved.evidence else blank.evidence
         return State(
-            partition, saved.at_ns, heard, saved.counts, seen, followed, tuple(states), opened, outranked
+            partition, saved.at_ns, heard, saved.counts, seen, followed, tuple(states), opened, outranked, pictured
         )  # fmt: skip
 
     def occupancy_of(self, state: State) -> tuple[DistrictView, occupancy.Occupancy]:
@@ -220,6 +233,7 @@ class DetectStage:
         unknown = int((camera_row < 0).sum())
         if unknown:
             counts = msgspec.structs.replace(counts, rows_unknown=counts.rows_unknown + unknown)
+        tick = straightened(prepared.lenses, tick, camera_row)
         seen = occupancy.observe(prepared.occupancy, state.occupancy, tick, camera_row, at_ns)
         followed = state.motion
         if self._follows:
@@ -243,12 +257,15 @@ class DetectStage:
                 counts = msgspec.structs.replace(counts, steps_failed=counts.steps_failed + 1)
             states.append(after)
             said += [(each.detector.name, condition) for condition in conditions]
-        teller = Teller(self.name, self.version, read.position, at_ns, self._update_ns, self._silent_ns)
+        pictured = evidence.observe(state.evidence, tick, camera_row, at_ns) if self._pictures else state.evidence
+        pictures = evidence.Pictures(self._pictures, prepared.district, pictured, at_ns)
+        teller = Teller(self.name, self.version, read.position, at_ns, self._update_ns, self._silent_ns, pictures)
         outranked, heard_of, said = ranked(state.outranked, state.opened, said, at_ns, self._silent_ns)
         opened, findings = teller.tell(heard_of, said) if said or heard_of else (heard_of, [])
         heard = {**state.heard, tick.producer: tick.ends_at_ns}
-        tick = straightened(prepared.lenses, tick, camera_row)
-        after_all = State(state.partition, at_ns, heard, counts, seen, followed, tuple(states), opened, outranked)
+        after_all = State(
+            state.partition, at_ns, heard, counts, seen, followed, tuple(states), opened, outranked, pictured
+        )  # fmt: skip
         return after_all, findings
 
     def _prepared(self, partition: int) -> _Prepared:
@@ -257,9 +274,9 @@ class DetectStage:
             district = district_view(self.district, partition)
             self._prepared_of[partition] = _Prepared(
                 district,
+                lenses(district.cameras),
                 occupancy.prepare(self.settings.occupancy, district),
                 motion.prepare(district, self.settings.occupancy.confidence_min),
                 tuple(each.detector.prepare(each.settings, district) for each in self.detectors),
             )
         return self._prepared_of[partition]
-                lenses(district.cameras),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from detectors.detector import Condition
+from detectors.evidence import Pictures
 from ingest.bus.contract import Position
 from ingest.clock import utc
 from ingest.schema.finding import Finding, FindingData, Measurement, Phase
@@ -37,6 +38,7 @@ class Teller:
     at_ns: int
     update_ns: int
     silent_ns: int
+    pictures: Pictures
 
     def tell(
         self, opened: Mapping[Key, Open], conditions: Iterable[tuple[str, Condition]]
@@ -75,8 +77,7 @@ class Teller:
             return None if was is None else condition.ends
         if was is None:
             return Phase.RAISED
-        changed = (was.last.level, was.last.rule) != (condition.level, condition.rule)
-        return Phase.UPDATED if changed or self.at_ns - was.told_at_ns >= self.update_ns else None
+        return Phase.UPDATED if _is_changed(was, condition) or self.at_ns - was.told_at_ns >= self.update_ns else None
 
     def _finding(self, kind: str, phase: Phase, was: Open | None, said: Condition) -> Finding:
         id = self._id((kind, said.subject, said.aspect), phase)
@@ -102,8 +103,14 @@ class Teller:
             rule_version=said.rule_version,
             thresholds=dict(said.thresholds),
             detail=dict(said.detail),
+            evidence=self._evidence(was, said),
         )
         return self._event(id, kind, said.subject, data)
+
+    def _evidence(self, was: Open | None, said: Condition) -> tuple[str, ...]:
+        """New pictures when something is new: a condition that goes on as it was keeps those that it had."""
+        lasts = was is not None and said.ends is None and not _is_changed(was, said)
+        return was.last.evidence if was is not None and lasts else self.pictures.of(said.cameras)
 
     def _silent(self, key: Key, was: Open) -> Finding:
         """The end of a condition of which nobody speaks any more: its zone, camera or detector is gone."""
@@ -133,3 +140,7 @@ class Teller:
         ordinal = int(derived_id(*named)[:12], 16) * len(_PHASES) + _PHASES.index(phase)
         topic, partition, offset = self.position
         return record_id(self.stage, self.version, topic, partition, offset, ordinal)
+
+
+def _is_changed(was: Open, said: Condition) -> bool:
+    return (was.last.level, was.last.rule) != (said.level, said.rule)

@@ -16,6 +16,7 @@ from detectors.registry import Configured, settings_of
 from detectors.settings import DetectSettings
 from detectors.stage import DetectStage, State
 from ingest.bus.contract import Position
+from ingest.evidence import EvidenceSettings
 from ingest.registry.district import Calibration, Camera, District, PointPair, Zone, ZoneClass, district_of
 from ingest.schema.finding import Finding
 from ingest.schema.tick import ObjectClass, Tick, empty_tick
@@ -134,7 +135,7 @@ def detect(
     settings = settings or DetectSettings(occupancy=EXACT)
     ours = [each for each in (capacity.detector, stream.detector) if each.name in only]
     running = [Configured(each, settings_of(each, settings.detectors.get(each.name, {}))) for each in ours]
-    return DetectStage(district, settings, running)
+    return DetectStage(district, settings, running, EvidenceSettings())
 
 
 def reads(ticks: Sequence[Tick], first: int = 0) -> list[Read[Tick]]:

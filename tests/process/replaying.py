@@ -10,6 +10,7 @@ from correlator.incidents.settings import CorrelateSettings
 from detectors.settings import DetectSettings
 from detectors.stage import DetectStage
 from ingest.bus.contract import Bus, Draft, Record, TopicPartition
+from ingest.evidence import EvidenceSettings
 from ingest.registry.district import District
 from ingest.schema.alert import Alert
 from ingest.stages.stage import Read
@@ -32,10 +33,10 @@ def _partition(bus: Bus, topic: str, partition: int) -> list[Record]:
 
 
 def findings_of(
-    district: District, settings: DetectSettings, observations: dict[int, list[Record]]
+    district: District, settings: DetectSettings, pictures: EvidenceSettings, observations: dict[int, list[Record]]
 ) -> dict[int, list[Draft]]:
     """What the detect stage says of these observations when nothing ever stops it, by partition."""
-    stage = DetectStage(district, settings)
+    stage = DetectStage(district, settings, pictures=pictures)
     said: dict[int, list[Draft]] = {}
     for partition, records in observations.items():
         reads = [Read(record.position, stage.decode(record)) for record in records]

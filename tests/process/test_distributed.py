@@ -85,7 +85,8 @@ def test_what_is_said_is_the_same_whoever_is_killed(district: DistrictInProcesse
 
     # 1. Findings are those of one run that nobody disturbed, to the byte: none lost, none doubled.
     observations, findings = whole(district.bus, OBSERVATIONS), whole(district.bus, FINDINGS)
-    undisturbed = findings_of(read_district(district.bus), district.settings.detect, observations)
+    settings = district.settings
+    undisturbed = findings_of(read_district(district.bus), settings.detect, settings.ingest.evidence, observations)
     for partition, drafts in undisturbed.items():
         said = [(record.key, record.value, record.headers) for record in findings[partition]]
         assert said == [(draft.key, draft.value, draft.headers) for draft in drafts]
