@@ -110,6 +110,15 @@ cursors = Table(
     Column("sequence", BigInteger, nullable=False),
 )
 
+evidence_pictures = Table(  # with covered persons only; see correlator/evidence
+    "evidence_pictures",
+    metadata,
+    Column("reference", String(96), primary_key=True),
+    Column("from_ns", BigInteger, nullable=False, index=True),
+    Column("size_bytes", Integer, nullable=False),
+    Column("jpeg", LargeBinary, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

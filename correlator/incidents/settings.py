@@ -33,6 +33,8 @@ class CorrelateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     records_max: Annotated[int, msgspec.Meta(ge=1)] = 500  # findings in one transaction
     # each minute of each zone is kept so long, for reports; 2,000 zones are 0.3 GB a day
     zone_minutes_kept_days: Annotated[float, msgspec.Meta(ge=1.0, le=3_660.0)] = 35.0
+    evidence_kept_s: NotNegative = 259_200.0  # pictures of an incident, with covered persons; 0: none is kept
+    evidence_bytes_max: Annotated[int, msgspec.Meta(ge=0)] = 1_073_741_824  # of all of them; the oldest go first
     names: dict[str, str] = {}  # display names of zones, sites and cameras by id
 
 
