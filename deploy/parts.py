@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 
 from correlator.casebook.contract import Casebook
 from correlator.casebook.sql import open_casebook
+from correlator.evidence.book import EvidenceBook
 from deploy.roles import Health
 from deploy.settings import Settings, read_secret
 from ingest.bus.contract import Bus
@@ -161,12 +162,21 @@ def open_live(settings: Settings, clock: Clock) -> LiveStore:
         from ingest.live.redis import open_redis
 
         return open_redis(settings.live.redis_url, clock, read_secret(settings.live.password_file))
-    return MemoryLiveStore(clock, settings.live.frame_bytes_max)
+    return MemoryLiveStore(clock, settings.live.frame_bytes_max, settings.live.evidence_bytes_max)
 
 
 def open_book(settings: Settings) -> Casebook:
+    return open_casebook(_book_url(settings), settings.correlate)
+
+
+def open_evidence(settings: Settings) -> EvidenceBook:
+    """The pictures of incidents, in the casebook's database."""
+    return EvidenceBook(_book_url(settings))
+
+
+def _book_url(settings: Settings) -> str:
     url = settings.casebook.url or f"sqlite:///{data_folder(settings) / 'casebook.sqlite'}"
     password = read_secret(settings.casebook.password_file)
     if password is not None:
         url = make_url(url).set(password=password).render_as_string(hide_password=False)
-    return open_casebook(url, settings.correlate)
+    return url

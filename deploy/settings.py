@@ -32,6 +32,7 @@ class LiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redis_url: str = "redis://127.0.0.1:6379/0"  # `rediss://` for TLS, `unix://PATH` for a socket; without a password
     password_file: str | None = None  # file that holds the password of Redis
     frame_bytes_max: int = 256 * 1024 * 1024  # of the store in memory; Redis has its own `maxmemory`
+    evidence_bytes_max: int = 64 * 1024 * 1024  # the same of pictures with covered persons
 
 
 class CasebookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

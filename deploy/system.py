@@ -12,14 +12,16 @@ from typing import Any
 import msgspec
 import structlog
 
+from correlator.evidence.role import EvidenceRole
 from correlator.incidents.role import CorrelateRole
 from correlator.incidents.settings import CorrelateSettings
 from correlator.zone_history.role import HistoryRole
 from deploy.http.app import Desk, app
 from deploy.http.district_view import DistrictView
+from deploy.http.evidence import EvidenceRoom
 from deploy.http.server import serve
 from deploy.http.stream import LiveStream
-from deploy.parts import Parts, open_book
+from deploy.parts import Parts, open_book, open_evidence
 from deploy.roles import Role, Run
 from deploy.settings import Settings
 from detectors.recorded_stage import RecordedStage
@@ -27,6 +29,7 @@ from detectors.stage import DetectStage
 from detectors.vision.models import ModelCard, chosen_model, load_model
 from ingest.cameras.role import IngestRole
 from ingest.clock import NS_PER_S
+from ingest.evidence import EvidenceSettings
 from ingest.registry.district import Camera, District, Zone
 from ingest.registry.topics import read_district
 from ingest.stages.runner import Runner
@@ -39,8 +42,8 @@ def roles(parts: Parts, names: tuple[str, ...]) -> list[Role]:
     """The roles of these names, ready to run."""
     makers = {"ingest": _ingest, "perceive": _perceive, "detect": _detect, "correlate": _correlate, "serve": _serve}
     made = [Role(name, makers[name](parts)) for name in names]
-    if "correlate" in names:  # beside it, so that a slow history holds up no alert
-        made.append(Role("history", _history(parts)))
+    if "correlate" in names:  # beside it, so that a slow history or a dead live store hold up no alert
+        made += [Role("history", _history(parts)), Role("evidence", _evidence(parts))]
     return made
 
 
@@ -57,7 +60,9 @@ def _detect(parts: Parts) -> Run:
         # A changed registry is a new stage over the same snapshots: the runner drains and is built again.
         while not stop.is_set():
             district = read_district(parts.bus)
-            stage = RecordedStage(DetectStage(district, parts.settings.detect), synthetic=parts.demo)
+            stage = RecordedStage(
+                DetectStage(district, parts.settings.detect, pictures=_pictures(parts.settings)), synthetic=parts.demo
+            )
             log = structlog.get_logger().bind(stage=stage.name)
             log.info(
                 "district.taken", version=district.version, cameras=len(district.cameras), zones=len(district.zones)
@@ -116,6 +121,27 @@ def _history(parts: Parts) -> Run:
     return run
 
 
+def _evidence(parts: Parts) -> Run:
+    def run(stop: threading.Event) -> None:
+        settings, log = parts.settings, structlog.get_logger().bind(role="evidence")
+        casebook, book = open_book(settings), open_evidence(settings)
+        pictures = settings.ingest.evidence
+        role = EvidenceRole(casebook, book, parts.live, pictures, settings.correlate, parts.clock, parts.metrics, log)
+        try:
+            role.run(stop)
+        finally:
+            book.close()
+            casebook.close()
+
+    return run
+
+
+def _pictures(settings: Settings) -> EvidenceSettings | None:
+    """Which pictures the workers keep; without signals they cannot tell whom to cover, and keep none."""
+    kept = settings.ingest.evidence
+    return kept if kept.pictures and settings.ingest.signals else None
+
+
 def _with_names(settings: CorrelateSettings, district: District) -> CorrelateSettings:
     """Titles speak of places as the registry calls them; what the settings say comes first."""
     places: list[Camera | Zone] = [*district.cameras, *district.zones]
@@ -127,7 +153,9 @@ def _serve(parts: Parts) -> Run:
         casebook = open_book(parts.settings)
         view = DistrictView(lambda: read_district(parts.bus), parts.live, parts.clock)
         stream = LiveStream(casebook, view, parts.clock, parts.metrics)
-        http = parts.settings.http
+        http, book = parts.settings.http, open_evidence(parts.settings)
+        kept_s = parts.settings.correlate.evidence_kept_s
+        room = EvidenceRoom(book, parts.live.evidence, parts.settings.ingest.evidence, kept_s)
         desk = Desk(
             parts.settings.name,
             parts.demo,
@@ -139,10 +167,12 @@ def _serve(parts: Parts) -> Run:
             parts.health,
             parts.bus,
             parts.settings.time_zone,
+            room,
         )
         try:
             serve(app(desk, http.allowed_hosts), http.host, http.port, stop)
         finally:
+            book.close()
             casebook.close()
 
     return run

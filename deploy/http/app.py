@@ -26,6 +26,7 @@ from starlette.staticfiles import StaticFiles
 from correlator.casebook.contract import Casebook, IncidentConflict, IncidentMissing
 from deploy import __version__
 from deploy.http import cameras as camera_changes
+from deploy.http import evidence
 from deploy.http.answers import ApiError, answer, body_of, error_answer, whole_number
 from deploy.http.district_view import DistrictView
 from deploy.http.stream import LiveStream
@@ -65,6 +66,7 @@ class Desk:
     health: Health
     bus: Bus | None = None  # of the registry; None: it cannot be changed here
     time_zone: str = "UTC"  # of the clocks on the walls
+    evidence: evidence.EvidenceRoom | None = None  # None: no pictures are kept
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -195,6 +197,7 @@ def app(desk: Desk, allowed_hosts: tuple[str, ...]) -> Starlette:
         Route("/api/incidents", incidents),
         Route("/api/incidents/{incident_id}", incident),
         Route("/api/incidents/{incident_id}/{action}", act, methods=["POST"]),
+        Route("/api/incidents/{incident_id}/evidence/{reference}", evidence.picture),
         Route("/api/cameras", cameras),
         Route("/api/cameras", camera_changes.set_camera, methods=["POST"]),
         Route("/api/cameras/{camera_id}", camera_changes.remove_camera, methods=["DELETE"]),

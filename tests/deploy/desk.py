@@ -9,14 +9,17 @@ from pathlib import Path
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from correlator.evidence.book import EvidenceBook
 from deploy.http.app import Desk, app
 from deploy.http.district_view import DistrictView
+from deploy.http.evidence import EvidenceRoom
 from deploy.http.server import serve
 from deploy.http.stream import LiveStream
 from deploy.roles import Health
 from ingest.bus.contract import Bus
 from ingest.cameras.state import CameraState, StreamState, ZoneState
 from ingest.clock import utc
+from ingest.evidence import EvidenceSettings
 from ingest.live.memory import MemoryLiveStore
 from ingest.metrics import Metrics
 from ingest.registry.district import Camera, Zone, ZoneClass, district_of
@@ -24,6 +27,7 @@ from tests.correlator.cases import SQUARE
 from tests.correlator.watch import Watch
 
 LIFETIME_S = 1e6
+KEPT_S = 3_600.0
 HALF_SIDE_DEG = 0.0002
 SQUARE_RING = tuple(
     (SQUARE.lon + dx * HALF_SIDE_DEG, SQUARE.lat + dy * HALF_SIDE_DEG)
@@ -37,6 +41,8 @@ class DeskServer:
     def __init__(self, folder: Path) -> None:
         self.watch = Watch(f"sqlite:///{folder}/casebook.db")
         self.live = MemoryLiveStore(self.watch.clock)
+        self.book = EvidenceBook(self.watch.url)
+        self.evidence: EvidenceRoom | None = EvidenceRoom(self.book, self.live.evidence, EvidenceSettings(), KEPT_S)
         self.district = district_of(
             [
                 Camera(
@@ -76,7 +82,10 @@ class DeskServer:
         watch, metrics = self.watch, Metrics(CollectorRegistry())
         view = DistrictView(lambda: self.district, self.live, watch.clock)
         stream = LiveStream(watch.casebook, view, watch.clock, metrics)
-        desk = Desk("North district", False, watch.casebook, view, stream, watch.clock, metrics, Health(), self.bus)
+        desk = Desk(
+            "North district", False, watch.casebook, view, stream, watch.clock, metrics, Health(), self.bus,
+            evidence=self.evidence,
+        )  # fmt: skip
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=serve, args=(app(desk, ("127.0.0.1",)), "127.0.0.1", self.port, self._stop), daemon=True
@@ -90,4 +99,5 @@ class DeskServer:
 
     def close(self) -> None:
         self.stop()
+        self.book.close()
         self.watch.casebook.close()
