@@ -121,7 +121,7 @@ def test_every_camera_of_the_demo_is_live_and_every_zone_is_measured(demo: Demo)
 
 def test_every_role_of_the_demo_is_watched(demo: Demo) -> None:
     assert demo.get("/healthz")["roles"] == dict.fromkeys(
-        ["ingest", "perceive", "detect", "correlate", "history", "serve"], "running"
+        ["ingest", "perceive", "detect", "correlate", "history", "evidence", "serve"], "running"
     )
     with urllib.request.urlopen(f"{demo.url}/metrics", timeout=5) as answer:
         metrics = answer.read().decode()
