@@ -86,6 +86,15 @@ def load_settings(path: Path | None) -> Settings:
     return settings
 
 
+def detect_settings(settings: Settings) -> DetectSettings:
+    """Those of the detect stage, with the district's time zone where they name none."""
+    calendar = settings.detect.calendar
+    if calendar.time_zone:
+        return settings.detect
+    calendar = msgspec.structs.replace(calendar, time_zone=settings.time_zone)
+    return msgspec.structs.replace(settings.detect, calendar=calendar)
+
+
 def read_secret(file: str | None, env: str | None = None) -> str | None:
     """
     The secret that the settings name, without its last line break; None where they name none.

@@ -23,7 +23,7 @@ from deploy.http.server import serve
 from deploy.http.stream import LiveStream
 from deploy.parts import Parts, open_book, open_evidence
 from deploy.roles import Role, Run
-from deploy.settings import Settings
+from deploy.settings import Settings, detect_settings
 from detectors.recorded_stage import RecordedStage
 from detectors.stage import DetectStage
 from detectors.vision.models import ModelCard, chosen_model, load_model
@@ -60,9 +60,8 @@ def _detect(parts: Parts) -> Run:
         # A changed registry is a new stage over the same snapshots: the runner drains and is built again.
         while not stop.is_set():
             district = read_district(parts.bus)
-            stage = RecordedStage(
-                DetectStage(district, parts.settings.detect, pictures=_pictures(parts.settings)), synthetic=parts.demo
-            )
+            detect = DetectStage(district, detect_settings(parts.settings), pictures=_pictures(parts.settings))
+            stage = RecordedStage(detect, synthetic=parts.demo)
             log = structlog.get_logger().bind(stage=stage.name)
             log.info(
                 "district.taken", version=district.version, cameras=len(district.cameras), zones=len(district.zones)

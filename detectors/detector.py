@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from detectors.crowd.motion.zone_motion import Motion
 from detectors.crowd.occupancy import Occupancy
@@ -20,6 +20,7 @@ from detectors.district_view import DistrictView
 from detectors.geometry.homography import Ints
 from ingest.schema.finding import Level, Measurement, Phase, Place
 from ingest.schema.tick import Tick
+from ingest.stages.learned import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,9 @@ class Condition:
     """
 
     subject: str  # id of the zone, or of the camera where there is no zone
-    ends: Phase | None = None  # None: it holds; CLEARED, or UNKNOWN where nothing is observed any more
     kind: str = ""  # of the finding, where it is not the detector's name; the detector names it in `kinds`
     aspect: str = ""  # tells conditions of one subject apart that stand side by side; most detectors know one only
+    ends: Phase | None = None  # None: it holds; CLEARED, or UNKNOWN where nothing is observed any more
     level: Level
     site: str
     zone: str | None
@@ -99,3 +100,17 @@ class Detector(Protocol):
         Raises:
             RecordError: the snapshot is not whole.
         """
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A detector that learns over weeks, too much for the snapshot that `save` makes every two seconds."""
+
+    def learned(self, prepared: Any, state: Any) -> Mapping[str, Part]:
+        """What was learned, in parts that change seldom; none of it need be in `save`."""
+
+    def recall(self, prepared: Any, state: Any, parts: Mapping[str, bytes]) -> Any:
+        """The state with what was learned; a part that is missing or cannot be read was never learned."""
+
+    def learning(self, prepared: Any, state: Any) -> Mapping[str, str]:
+        """What it still learns, by zone, for people: `9 of 42 days`."""

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from detectors.calendar import Calendar, CalendarSettings
 from detectors.geometry.homography import Bools, Floats, Ints
 from detectors.geometry.plane import SitePlane, site_plane
 from detectors.geometry.zones import ZoneView, area_m2, zone_views
@@ -36,6 +37,8 @@ class DistrictView:
     area_m2: Floats  # (Z,)
     zone_places: tuple[Place, ...]
     camera_places: tuple[Place, ...]
+    calendar: Calendar  # of all sites
+    zones_in_district: int  # with those of the other partitions
 
     @cached_property
     def zone_ids(self) -> tuple[str, ...]:
@@ -66,7 +69,11 @@ class DistrictView:
         return tuple(sorted(self.cameras[camera].id for camera in self.view_camera[seen]))
 
 
-def district_view(district: District, partition: int) -> DistrictView:
+def district_view(
+    district: District,
+    partition: int,
+    calendar: CalendarSettings = CalendarSettings(),  # noqa: B008 - frozen
+) -> DistrictView:
     """
     Raises:
         SettingsError: a zone's polygon crosses itself, or a calibration fixes no homography.
@@ -90,6 +97,8 @@ def district_view(district: District, partition: int) -> DistrictView:
         area_m2=np.array([area_m2(ring) for ring in rings], np.float64),
         zone_places=tuple(_around(planes[zone.site], ring) for zone, ring in zip(own.zones, rings, strict=True)),
         camera_places=tuple(Place(lon=camera.lon, lat=camera.lat, radius_m=CAMERA_RADIUS_M) for camera in cameras),
+        calendar=Calendar(calendar),
+        zones_in_district=len(district.zones),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -16,8 +16,18 @@ from ingest.schema.finding import FindingData, Level
 UNKNOWN, NORMAL = "unknown", "normal"
 
 
-def zone_states(district: DistrictView, seen: Occupancy, opened: Iterable[FindingData]) -> list[ZoneState]:
-    """The state of each zone: its level is the highest of what is open there, as last told."""
+def zone_states(
+    district: DistrictView,
+    seen: Occupancy,
+    opened: Iterable[FindingData],
+    learning: Mapping[str, Mapping[str, str]],
+) -> list[ZoneState]:
+    """
+    The state of each zone: its level is the highest of what is open there, as last told.
+
+    Args:
+        learning: what each detector still learns, by its name and zone.
+    """
     levels: dict[str, Level] = {}
     for data in opened:
         if data.zone is not None and data.level.rank > (levels[data.zone].rank if data.zone in levels else 0):
@@ -37,6 +47,7 @@ def zone_states(district: DistrictView, seen: Occupancy, opened: Iterable[Findin
                 capacity_use=_number(seen.use[zone]),
                 degraded=bool(seen.degraded[zone]),
                 observed_at=None if observed_ns == NOT_YET else utc(observed_ns),
+                learning={name: of[record.id] for name, of in learning.items() if record.id in of},
             )
         )
     return shown

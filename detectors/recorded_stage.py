@@ -16,6 +16,7 @@ from ingest.clock import NS_PER_S
 from ingest.schema.finding import Finding
 from ingest.schema.tick import Tick
 from ingest.schema.zone_minute import ZoneMinutes, encode_zone_minutes
+from ingest.stages.learned import Part
 from ingest.stages.stage import Progress, Read
 
 
@@ -85,6 +86,12 @@ class RecordedStage:
         district, _ = self.detect.occupancy_of(detected)
         sums = columns.restore(district.zone_ids, zone_minutes.blank(len(district.zones)), saved.sums)
         return State(detected, zone_minutes.State(saved.minute, sums))
+
+    def learned(self, state: State) -> Mapping[str, Part]:
+        return self.detect.learned(state.detected)
+
+    def recall(self, state: State, parts: Mapping[str, bytes]) -> State:
+        return State(self.detect.recall(state.detected, parts), state.minutes)
 
     def live(self, state: State) -> Mapping[str, bytes]:
         return self.detect.live(state.detected)

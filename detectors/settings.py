@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from detectors.calendar import CalendarSettings
 from detectors.crowd.occupancy import OccupancySettings
 
 
@@ -16,6 +17,7 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     # least time between two snapshots of a partition; who takes over after a crash steps so much again, in silence
     snapshots_apart_s: Annotated[float, msgspec.Meta(ge=0.0, le=60.0)] = 2.0
     occupancy: OccupancySettings = OccupancySettings()
+    calendar: CalendarSettings = CalendarSettings()
     off: tuple[str, ...] = ()  # detectors that are installed and shall not run
     detectors: dict[str, dict[str, Any]] = {}  # settings of each detector, by its name
 

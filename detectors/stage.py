@@ -17,7 +17,7 @@ import numpy as np
 from detectors import evidence
 from detectors.crowd import occupancy
 from detectors.crowd.motion import zone_motion as motion
-from detectors.detector import Condition, Moment
+from detectors.detector import Condition, Learner, Moment
 from detectors.district_view import DistrictView, district_view
 from detectors.geometry.homography import Floats
 from detectors.kept_rows import kept_rows
@@ -35,6 +35,7 @@ from ingest.registry.district import District
 from ingest.schema.codec import decode_tick, encode_finding
 from ingest.schema.finding import Finding
 from ingest.schema.tick import Tick
+from ingest.stages.learned import Part
 from ingest.stages.stage import Progress, Read
 from ingest.stages.watermark import Watermark
 
@@ -170,12 +171,12 @@ class DetectStage:
                 mend="The stage starts afresh.",
             ) from error
         kept = {(name, version): state for name, version, state in saved.detectors}
-        states, spoken_for = [], set()
+        states, spoken_for = [], set[str]()
         for each, own, empty in zip(self.detectors, prepared.detectors, blank.detectors, strict=True):
             state = kept.get((each.detector.name, each.detector.version))
             states.append(empty if state is None else each.detector.restore(own, state))
             if state is not None:
-                spoken_for.add(each.detector.name)
+                spoken_for.update(getattr(each.detector, "kinds", (each.detector.name,)))
         subjects = {*prepared.district.zone_ids, *prepared.district.camera_ids}
         # Of what nobody can speak any more, nobody has been heard: it ends as unknown at the next tick.
         opened = {
@@ -199,9 +200,35 @@ class DetectStage:
         at_ns = max(state.at_ns, 0)  # before the first tick nothing may seem fresh
         return prepared.district, occupancy.measure(prepared.occupancy, state.occupancy, state.occupancy, at_ns)
 
+    def learned(self, state: State) -> Mapping[str, Part]:
+        """Of those detectors that learn; a part is named after its detector."""
+        prepared = self._prepared(state.partition)
+        return {
+            f"{each.detector.name}/{name}": part
+            for each, own, kept in zip(self.detectors, prepared.detectors, state.detectors, strict=True)
+            if isinstance(each.detector, Learner)
+            for name, part in each.detector.learned(own, kept).items()
+        }
+
+    def recall(self, state: State, parts: Mapping[str, bytes]) -> State:
+        prepared, states = self._prepared(state.partition), []
+        for each, own, kept in zip(self.detectors, prepared.detectors, state.detectors, strict=True):
+            if isinstance(each.detector, Learner):
+                prefix = f"{each.detector.name}/"
+                given = {name.removeprefix(prefix): part for name, part in parts.items() if name.startswith(prefix)}
+                kept = each.detector.recall(own, kept, given)
+            states.append(kept)
+        return replace(state, detectors=tuple(states))
+
     def live(self, state: State) -> Mapping[str, bytes]:
         district, seen = self.occupancy_of(state)
-        shown = zone_states(district, seen, [what.last for what in state.opened.values()])
+        prepared = self._prepared(state.partition).detectors
+        learning = {
+            each.detector.name: each.detector.learning(own, kept)
+            for each, own, kept in zip(self.detectors, prepared, state.detectors, strict=True)
+            if isinstance(each.detector, Learner)
+        }
+        shown = zone_states(district, seen, [what.last for what in state.opened.values()], learning)
         return {each.id: msgspec.json.encode(each) for each in shown}
 
     def progress(self, state: State) -> Progress:
@@ -256,7 +283,7 @@ class DetectStage:
                 after, conditions = before, ()
                 counts = msgspec.structs.replace(counts, steps_failed=counts.steps_failed + 1)
             states.append(after)
-            said += [(each.detector.name, condition) for condition in conditions]
+            said += [(condition.kind or each.detector.name, condition) for condition in conditions]
         pictured = evidence.observe(state.evidence, tick, camera_row, at_ns) if self._pictures else state.evidence
         pictures = evidence.Pictures(self._pictures, prepared.district, pictured, at_ns)
         teller = Teller(self.name, self.version, read.position, at_ns, self._update_ns, self._silent_ns, pictures)
@@ -271,7 +298,7 @@ class DetectStage:
     def _prepared(self, partition: int) -> _Prepared:
         """Computed once a partition: the same district and settings always give the same."""
         if partition not in self._prepared_of:
-            district = district_view(self.district, partition)
+            district = district_view(self.district, partition, self.settings.calendar)
             self._prepared_of[partition] = _Prepared(
                 district,
                 lenses(district.cameras),

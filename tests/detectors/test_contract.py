@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.anomaly import unusual_occupancy
 from detectors.camera import events
 from detectors.crowd import occupancy
 from detectors.crowd.motion import zone_motion as motion
@@ -43,6 +44,7 @@ def published_example() -> Detector:
 
 RULES = (congestion, counterflow, gathering, growth, oscillation, pressure, surge)
 DETECTORS = [
+    unusual_occupancy.detector,
     capacity.detector,
     events.detector,
     *(each.detector for each in RULES),
