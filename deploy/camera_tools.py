@@ -10,12 +10,13 @@ import numpy as np
 
 from deploy.parts import open_registry_bus
 from deploy.settings import Settings
-from detectors.geometry.calibration import calibrate, leave_one_out_m
+from detectors.geometry.calibration import leave_one_out_m, point_arrays
+from detectors.geometry.placed import calibration_of
 from detectors.geometry.plane import site_plane
 from ingest.cameras.probe import Probe, advice, cost_share, probe
 from ingest.clock import SystemClock
 from ingest.errors import SettingsError, scrub
-from ingest.registry.cameras import read_points
+from ingest.registry.calibration.page import read_calibration
 from ingest.registry.change import change_registry, known_camera
 from ingest.registry.district import Camera, District, district_of
 
@@ -82,18 +83,18 @@ def calibrate_camera(
         SettingsError: no such camera, or points that cannot be trusted, with the worst of them.
         StoreConflict: someone else changed the registry meanwhile.
     """
-    points = read_points(points_file)
+    source = read_calibration(points_file)
     reports: list[CalibrationReport] = []
 
     def decide(previous: District, _: int) -> tuple[District, list[str]]:
         camera = known_camera(previous, camera_id)
         plane = site_plane(previous, camera.site)
-        calibration = calibrate(camera_id, points, plane, SystemClock().now_ns())
-        image = np.array([(point.image_x, point.image_y) for point in points])
-        ground = plane.to_metres(np.array([(point.lon, point.lat) for point in points]))
+        calibration = calibration_of(camera_id, source, plane, SystemClock().now_ns())
+        image, ground = point_arrays(calibration.points, plane, calibration.lens)
+        # Points that were made from a matrix lie on it: their error says nothing.
         each = tuple(
             PointError(n, round(float(error_m), 3) if np.isfinite(error_m) else None)
-            for n, error_m in enumerate(leave_one_out_m(image, ground), start=1)
+            for n, error_m in enumerate(leave_one_out_m(image, ground) if source.points else (), start=1)
         )
         reports.append(CalibrationReport(camera_id, round(calibration.error_m, 3), each, not dry_run))
         changed = msgspec.structs.replace(camera, calibration=calibration)

@@ -173,6 +173,9 @@ def cameras_calibrate(
 ) -> None:
     """Calibrate a camera from pairs of points in picture and map; the error is that of each point when it is left out.
 
+    POINTS is a table (CSV, GeoJSON, JSON), or a page in TOML that names points, lens, homography or pose as OpenCV, ROS
+    and WILDTRACK write them; docs/cameras.md shows one.
+
     Example:  drumtower cameras calibrate gate-7 gate-7.points.csv
     """
     from deploy.camera_tools import calibrate_camera

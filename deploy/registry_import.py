@@ -8,13 +8,14 @@ from pathlib import Path
 
 from deploy.parts import open_registry_bus
 from deploy.settings import Settings
-from detectors.geometry.calibration import calibrate
+from detectors.geometry.placed import calibration_of
 from detectors.geometry.plane import site_plane
 from ingest.clock import SystemClock
 from ingest.errors import SettingsError, SettingsFaults
+from ingest.registry.calibration.page import read_calibration
 from ingest.registry.change import change_registry, with_cameras
 from ingest.registry.district import Calibration, District
-from ingest.registry.files import CameraRow, Rows, ZoneRow, merge, read_cameras, read_points, read_zones
+from ingest.registry.files import CameraRow, Rows, ZoneRow, merge, read_cameras, read_zones
 from ingest.registry.topics import read_district
 
 
@@ -79,8 +80,8 @@ def _calibrated(rows: Rows[CameraRow], file: Path | None, district: District) ->
         if row.calibration is None or file is None:
             continue
         try:
-            points = read_points(file.parent / row.calibration)
-            calibrations[row.id] = calibrate(row.id, points, site_plane(district, row.site), now_ns)
+            source = read_calibration(file.parent / row.calibration)
+            calibrations[row.id] = calibration_of(row.id, source, site_plane(district, row.site), now_ns)
         except SettingsFaults as error:
             faults += error.faults
         except SettingsError as error:

@@ -1,4 +1,4 @@
-"""Cameras and the points of their calibrations, from CSV or GeoJSON."""
+"""Cameras from CSV or GeoJSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import cast, get_args
 
 from ingest.errors import SettingsError, SettingsFaults, scrub
 from ingest.registry.broker_url import PORTS, broker_url_fault
-from ingest.registry.district import PointPair, Source
+from ingest.registry.district import Source
 from ingest.registry.fields import Fields, check_columns, quoted
 from ingest.registry.rows import CameraRow, Rows
 from ingest.registry.text import RegistryRecord, RegistryText, read_registry_text
@@ -18,7 +18,6 @@ _REQUIRED = ("id", "name", "site", "source", "url")
 _PLACE = ("lon", "lat")
 _SECRETS = ("password_file", "password_env", "password_key")
 _OPTIONAL = ("sampling_period_s", "user", *_SECRETS, "width_px", "height_px", "other_urls", "calibration", "enabled")
-_POINT_COLUMNS = ("image_x", "image_y", "lon", "lat")
 _SCHEMES = {
     "rtsp": ("rtsp", "rtsps"),
     "file": ("file",),
@@ -83,32 +82,6 @@ def camera_row(at: str, cells: Mapping[str, object]) -> CameraRow:
     if faults or fields.faults:
         raise SettingsFaults([*faults, *fields.faults])
     return row
-
-
-def read_points(path: Path) -> tuple[PointPair, ...]:
-    """
-    The point pairs of a calibration, from a CSV file with the columns image_x, image_y (in [0, 1], y down), lon, lat.
-    Other columns are passed over.
-
-    Raises:
-        SettingsFaults: all that is wrong in the file, by line and column.
-        SettingsError: the file cannot be read at all.
-    """
-    text = read_registry_text(path)
-    faults, _ = check_columns(text, _POINT_COLUMNS, _POINT_COLUMNS)
-    points = []
-    for record in () if faults else text.records:
-        fields = Fields(record)
-        x, y = (_share(fields, column) for column in ("image_x", "image_y"))
-        lon, lat = fields.lon_lat()
-        points.append(PointPair(x, y, lon, lat))
-        faults += fields.faults
-    faults += text.faults
-    if not points and not faults:
-        faults.append(SettingsError(path.name, expected="points", got="a heading only", mend="Add a row a point."))
-    if faults:
-        raise SettingsFaults(faults)
-    return tuple(points)
 
 
 def check_once(fields: Fields, id_: str, id_at: dict[str, str]) -> None:
@@ -221,16 +194,6 @@ def _point(fields: Fields) -> tuple[float, float]:
         fields.fault("geometry", "a Point", quoted(str(geometry.get("type"))), "Export a layer of points.")
         return 0.0, 0.0
     return fields.position("geometry", place[0], place[1])
-
-
-def _share(fields: Fields, column: str) -> float:
-    before = len(fields.faults)
-    share = fields.number(column, 0.0, 1.0)
-    if share is not None and share > 1.0 and len(fields.faults) > before:
-        fields.faults.pop()
-        length = "width" if column == "image_x" else "height"
-        fields.fault(column, "a share in [0, 1]", f"{share:g}", f"Divide pixels by the picture's {length}.")
-    return share or 0.0
 
 
 def _same_streams(rows: Rows[CameraRow]) -> list[str]:

@@ -4,7 +4,8 @@ The registry from files: cameras, zones and the points of calibrations, and how 
 Every fault of a file is listed at once, by line and column, with the mend.
 """
 
-from ingest.registry.cameras import read_cameras, read_points
+from ingest.registry.calibration.points import read_points
+from ingest.registry.cameras import read_cameras
 from ingest.registry.merge import merge
 from ingest.registry.rows import CameraRow, Rows, ZoneRow
 from ingest.registry.topics import read_district, read_registry, registry_drafts

@@ -32,7 +32,7 @@ def merge(
 
     Rows are the whole truth about their kind: a camera or zone without a row is removed. No rows at all of a kind keep
     the previous ones, since a file without rows is refused when it is read. A camera keeps its number for as long as it
-    stays; a new one gets the number after the highest. A calibration of the same points keeps its date.
+    stays; a new one gets the number after the highest. A calibration of the same points and lens keeps its date.
 
     Args:
         partitions: of the topics of the bus.
@@ -93,7 +93,7 @@ def _cameras(
     for row in rows:
         former = known.get(row.id)
         calibration = calibrations.get(row.id)
-        if former and former.calibration and calibration and former.calibration.points == calibration.points:
+        if former and former.calibration and calibration and former.calibration.id == calibration.id:
             calibration = former.calibration
         number = former.number if former else free
         free += not former

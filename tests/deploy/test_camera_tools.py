@@ -104,3 +104,25 @@ def test_a_bad_calibration_names_its_worst_point_and_is_not_stored(place: Path, 
     assert said.code == 2 and "worst is point" in said.err
     missing = drumtower("cameras", "calibrate", "gate-9", tmp_path / "points.csv", "--data", place)
     assert missing.code == 2 and "none of this id" in missing.err
+
+
+def test_a_calibration_page_of_another_tool_is_taken_by_the_command_and_by_the_file_of_cameras(tmp_path: Path) -> None:
+    (tmp_path / "gate-7.toml").write_text(
+        'homography = "H.txt"\nlens = "ost.yaml"\npicture_px = [1920, 1080]\norigin = [13.37, 52.51]\nerror_m = 0.25\n'
+    )
+    (tmp_path / "H.txt").write_text("0.02 0 -19.2\n0 -0.02 10.8\n0 0 1\n")  # straight down, 2 cm a pixel
+    (tmp_path / "ost.yaml").write_text(
+        "camera_matrix:\n  data: [1500, 0, 960, 0, 1500, 540, 0, 0, 1]\n"
+        "distortion_coefficients:\n  data: [-0.2, 0.05, 0, 0, 0]\n"
+    )
+    (tmp_path / "cameras.csv").write_text(
+        "id,name,site,source,url,lon,lat,calibration\n"
+        "gate-7,Gate,square,rtsp,rtsp://10.0.4.9/2,13.37,52.51,gate-7.toml\n"
+    )
+    data = tmp_path / "data"
+    assert drumtower("cameras", "import", tmp_path / "cameras.csv", "--data", data).code == 0
+    (camera,) = json.loads(drumtower("cameras", "list", "--json", "--data", data).out)
+    assert camera["calibration"]["error_m"] == 0.25
+    assert camera["calibration"]["lens"]["k1"] == -0.2
+    said = drumtower("cameras", "calibrate", "gate-7", tmp_path / "gate-7.toml", "--data", data)
+    assert said.out.splitlines() == ["point\terror_m", "all\t0.25"], "made points say nothing of the error"

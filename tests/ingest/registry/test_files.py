@@ -71,8 +71,8 @@ EXPECTED: dict[str, list[str]] = {
     "camera_wrong_scheme.csv": ['line 2: url: expected rtsp://... or rtsps://..., got "http://...".'],
     "points_missing_column.csv": ["lat: expected a column of this name, got image_x, image_y, lon."],
     "points_pixels.csv": [
-        "line 3: image_x: expected a share in [0, 1], got 960. Divide pixels by the picture's width.",
-        "line 3: image_y: expected a share in [0, 1], got 540. Divide pixels by the picture's height.",
+        "line 3: image_x: expected a share in [0, 1], got 960. Divide pixels by the picture's width, or",
+        "line 3: image_y: expected a share in [0, 1], got 540. Divide pixels by the picture's height, or",
     ],
     "zone_bearing.geojson": ["line 6: feature 0: one_way_bearing: expected a number from 0 to 360, got 400."],
     "zone_broken_json.geojson": ["line 4: expected GeoJSON, got Expecting value"],
