@@ -27,9 +27,15 @@ export function address(path: string): string {
 }
 
 async function call<T>(path: string, init: RequestInit = {}): Promise<T> {
-  let response: Response;
+  const response = await ask(path, init);
+  const body: unknown = await response.json().catch(() => null);
+  if (response.ok && body !== null) return body as T;
+  throw faultOf(path, response, body as ErrorBody | null);
+}
+
+async function ask(path: string, init: RequestInit): Promise<Response> {
   try {
-    response = await fetch(address(path), {
+    return await fetch(address(path), {
       ...init,
       credentials: 'same-origin',
       cache: 'no-store',
@@ -38,10 +44,10 @@ async function call<T>(path: string, init: RequestInit = {}): Promise<T> {
   } catch (cause) {
     throw new ApiError('unreachable', cause instanceof Error ? cause.message : String(cause));
   }
-  const body: unknown = await response.json().catch(() => null);
-  if (response.ok && body !== null) return body as T;
-  const fault = body as ErrorBody | null;
-  throw new ApiError(
+}
+
+function faultOf(path: string, response: Response, fault: ErrorBody | null): ApiError {
+  return new ApiError(
     fault?.error?.code ?? `http_${response.status}`,
     fault?.error?.message ?? `${path}: expected JSON, got status ${response.status}`,
     fault?.error?.hint ?? '',
@@ -77,4 +83,12 @@ export function acknowledge(incident: Incident, actor: string): Promise<Incident
     headers: { 'Content-Type': 'application/json', 'X-Drumtower-Request': '1' },
     body: JSON.stringify({ actor, version: incident.version }),
   });
+}
+
+/** A picture of an incident, its persons covered; throws the server's reason where there is none. */
+export async function evidence(incident_id: string, reference: string): Promise<Blob> {
+  const path = `incidents/${encodeURIComponent(incident_id)}/evidence/${encodeURIComponent(reference)}`;
+  const response = await ask(path, {});
+  if (response.ok) return response.blob();
+  throw faultOf(path, response, (await response.json().catch(() => null)) as ErrorBody | null);
 }

@@ -152,6 +152,15 @@ export const text = {
     id_version: (id: string, version: number) => `${id}, version ${version}`,
     within: (radius: string) => `within ${radius} m`,
   },
+  evidence: {
+    heading: 'Pictures',
+    caption: (camera: string, from: string) => `${camera}, from ${from}`,
+    alt: (caption: string) => `${caption}; persons are covered`,
+    covered: 'Persons are covered for good; while a camera learns its background, all of the picture is.',
+    loading: 'Loading…',
+    none: (reason: string) => `No picture: ${reason}`,
+    no_names: 'No picture: no camera of this incident sends pictures that may be kept.',
+  },
   map: {
     loading: 'Drawing the map…',
     no_webgl: 'The map needs WebGL 2, which this browser does not offer. The alert list is complete without it.',

@@ -74,6 +74,8 @@ export interface Incident {
   version: number;
   clocks: Partial<Record<ClockName, ResponseClock>>;
   acknowledged_by: string | null;
+  /** Names of pictures; absent from a server that has none. */
+  evidence?: string[];
   merged_from?: string[];
   drill: boolean;
 }
