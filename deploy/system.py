@@ -82,10 +82,14 @@ def _perceive(parts: Parts) -> Run:
             log.info("model.none", meaning="occupancy is estimated from the foreground", mend="drumtower models add")
             stop.wait()
             return
+        from detectors.vision.covering import covering
         from detectors.vision.stage import PerceiveStage
 
         stage = PerceiveStage(
-            load_model(_model_store(parts.settings), card.name), parts.live.frame, parts.settings.perceive
+            load_model(_model_store(parts.settings), card.name),
+            parts.live.frame,
+            parts.settings.perceive,
+            cover=covering(parts.live, parts.settings.ingest.evidence.quality),
         )
         log.info("model.loaded", model=card.name, licence=card.licence)
         _runner(parts, stage, log).run(stop)

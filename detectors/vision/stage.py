@@ -17,6 +17,7 @@ import numpy as np
 
 from detectors.settings import PerceiveSettings
 from detectors.vision import lying
+from detectors.vision.covering import Cover, nobody
 from detectors.vision.models import Model
 from detectors.vision.person import FindPersons, Persons, person_finder, picture_of
 from ingest.bus.contract import Draft, Record
@@ -60,6 +61,7 @@ class PerceiveStage:
     Args:
         pictures: the JPEG of a reference, None when it is gone; may raise `StoreRetryable`.
         finder: makes of the model what finds the persons of a decoded picture.
+        cover: is told the persons of each frame that evidence was made of, to cover them there.
 
     Raises:
         SettingsError: the model cannot be read, or is not what its card says.
@@ -76,8 +78,9 @@ class PerceiveStage:
         pictures: Pictures,
         settings: PerceiveSettings,
         finder: Callable[[Model], FindPersons] = person_finder,
+        cover: Cover = nobody,
     ) -> None:
-        self.settings, self._pictures, self._find = settings, pictures, finder(model)
+        self.settings, self._pictures, self._find, self._cover = settings, pictures, finder(model), cover
 
     def initial(self, partition: int) -> State:
         return State(partition, _BEFORE_ALL, _BEFORE_ALL, Counts())
@@ -150,6 +153,8 @@ class PerceiveStage:
         # Ticks of one producer must follow one another, also where frames of two cameras arrived the other way round.
         ends_at_ns = max(state.ends_at_ns + 1, frame.arrived_at_ns + 1)
         persons, recent, turned = self._persons(state.recent.get(frame.camera, lying.NOBODY), frame, picture)
+        if frame.evidence is not None:
+            self._cover(frame.evidence, persons)
         tick = perceived_tick(state.partition, frame, persons, ends_at_ns)
         counts = msgspec.structs.replace(counts, looked=counts.looked + 1, turned=counts.turned + turned)
         after = {camera: each for camera, each in state.recent.items() if camera != frame.camera}
