@@ -47,6 +47,7 @@ def zone_states(
                 capacity_use=_number(seen.use[zone]),
                 degraded=bool(seen.degraded[zone]),
                 observed_at=None if observed_ns == NOT_YET else utc(observed_ns),
+                local_per_m2=_number(seen.local.per_m2[zone]),
                 learning={name: of[record.id] for name, of in learning.items() if record.id in of},
             )
         )

@@ -67,4 +67,5 @@ class ZoneState(msgspec.Struct, frozen=True, kw_only=True):
     capacity_use: float | None
     degraded: bool
     observed_at: datetime | None
+    local_per_m2: float | None = None  # where people stand most densely; None: not measurable
     learning: dict[str, str] = {}  # detectors that still learn here, and how far they are: `9 of 42 days`

@@ -71,7 +71,7 @@ class DeskServer:
         now = utc(self.watch.clock.now_ns())
         zone = ZoneState(
             id="north-square", level=level, occupancy=occupancy, low=occupancy - 20, high=occupancy + 20,
-            density_per_m2=1.0, capacity_use=occupancy / 100, degraded=False, observed_at=now,
+            density_per_m2=1.0, capacity_use=occupancy / 100, degraded=False, observed_at=now, local_per_m2=2.4,
         )  # fmt: skip
         states: dict[str, StreamState] = {"gate-7": "live", "gate-8": camera_state}
         cameras = [CameraState(id=name, state=state, since=now) for name, state in states.items()]

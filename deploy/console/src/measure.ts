@@ -50,3 +50,7 @@ export function occupancyText(occupancy: number | null, low: number | null, high
   const mark = low !== null && high !== null && high > low ? '~' : '';
   return `${mark}${whole.format(occupancy)}${capacity ? ` / ${whole.format(capacity)}` : ''}`;
 }
+
+/** "4.2 persons/m²" where people stand most densely; never a blank, which would read as "not dense". */
+export const localDensityText = (local_per_m2: number | null | undefined): string =>
+  local_per_m2 == null ? text.measure.not_measurable : `${number(local_per_m2)} persons/m²`;

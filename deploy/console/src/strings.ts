@@ -171,6 +171,7 @@ export const text = {
     capacity: 'Safe capacity',
     occupancy: 'Occupancy',
     density: 'Density',
+    local_density: 'Most densely',
     zone_class: 'Class',
     area: 'Area',
     observed: 'Observed',

@@ -114,6 +114,7 @@ export interface ZoneNow {
   capacity_use: number | null;
   degraded: boolean;
   observed_at: string | null;
+  local_per_m2?: number | null; // where people stand most densely
 }
 
 export interface ZoneFacts {

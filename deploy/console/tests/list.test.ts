@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { valueText } from '../src/measure.ts';
+import { localDensityText, valueText } from '../src/measure.ts';
 import { compare, inOrder, keepPlaces, neighbour } from '../src/order.ts';
 import { readClock } from '../src/response.ts';
 import { duration, minutesSeconds } from '../src/times.ts';
@@ -99,4 +99,10 @@ test('times are read as minutes and seconds', () => {
   assert.equal(minutesSeconds(100 * 60_000), '1:40:00');
   assert.equal(duration(-5), '0 s');
   assert.equal(duration(3_725_000), '1 h 02 min');
+});
+
+test('a local density that nobody can measure is said to be so, and never looks like an empty place', () => {
+  assert.equal(localDensityText(4.21), '4.21 persons/m²');
+  assert.equal(localDensityText(0), '0 persons/m²');
+  for (const unknown of [null, undefined]) assert.equal(localDensityText(unknown), 'not measurable');
 });

@@ -17,6 +17,7 @@ from detectors.crowd.measures.recall import RecallCurve, level_curve, recall_tab
 from detectors.crowd.occupancy import OccupancySettings
 from detectors.district_view import district_view
 from detectors.settings import DetectSettings
+from ingest.cameras.state import ZoneState
 from ingest.registry.district import district_of
 from tests.detectors.plaza import EXACT, boxes_at, camera, detect, overhead, run, square, tick, told, zone
 from tests.detectors.test_occupancy import after
@@ -152,3 +153,11 @@ def test_the_recall_of_the_site_corrects_it():
     own = after(other, [tick(1.0, {7: boxes_at(crush())})], OccupancySettings(recall_at={"square": curve}))
     assert own.local.per_m2[0] == pytest.approx(plain.local.per_m2[0] / 0.6)
     assert np.isinf(own.local.high[0]) and own.recall[0] == 0.9
+
+
+def test_the_live_picture_shows_where_people_stand_most_densely_and_nothing_where_nobody_can_tell():
+    for district, is_known in ((large(), True), (district_of([camera()], [zone(cameras=("gate-7",))]), False)):
+        stage = detect(district, only=ONLY)
+        state, _ = run(stage, [tick(1.0, {7: boxes_at(crush())})])
+        (shown,) = (msgspec.json.decode(each, type=ZoneState) for each in stage.live(state).values())
+        assert (shown.local_per_m2 is not None and shown.local_per_m2 > 3.0) is is_known
