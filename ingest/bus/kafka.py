@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import importlib
 import socket
+import ssl
 import threading
 import time
 from collections import deque
@@ -28,9 +29,11 @@ import kafka
 from kafka import errors as faults
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, MemberToRemove, OffsetSpec
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.net.sasl import get_sasl_mechanism
 
 from ingest.bus.contract import Consumer, Draft, Position, Rebalance, Record, TopicPartition, TopicSpec
 from ingest.bus.in_flight import InFlight
+from ingest.bus.kafka_login import check_login
 from ingest.bus.kafka_settings import KafkaSettings, read_password
 from ingest.bus.refusals import in_flight_full, missing, partition_mismatch, record_too_large
 from ingest.errors import BusError, BusFenced, BusRetryable, DrumtowerError, SettingsError
@@ -101,7 +104,7 @@ class KafkaBus:
         self._group_clients: dict[str, Any] = {}
         self._ends_client: Any = None
         self._ends_lock = threading.Lock()  # of its own: reading a whole partition must not hold up who asks for an end
-        _check_reachable(settings.bootstrap_servers)
+        _check_door(settings, self._connection)
         self.partition_counts()
 
     def connect(self, make: Callable[..., Any], **options: object) -> Any:
@@ -814,8 +817,31 @@ def _connection_options(settings: KafkaSettings, password: str | None = None) ->
     return options
 
 
-def _check_reachable(servers: Sequence[str]) -> None:
+def _check_door(settings: KafkaSettings, connection: Mapping[str, Any]) -> None:
     """
+    Raises:
+        SettingsError: an address cannot be read, or the broker does not let us in.
+        BusRetryable: nothing listens at any of them.
+    """
+    server, name = _reachable(settings.bootstrap_servers), settings.sasl_mechanism
+    if not settings.security_protocol.startswith("SASL"):
+        return
+    tls = None
+    if settings.security_protocol.endswith("SSL"):
+        tls = ssl.create_default_context(cafile=settings.ssl_ca_file)
+        tls.check_hostname = settings.ssl_check_hostname
+        if settings.ssl_certificate_file is not None:
+            password = connection["ssl_password"]
+            tls.load_cert_chain(settings.ssl_certificate_file, settings.ssl_key_file, password)
+    # What it would warn of is what the settings say.
+    mechanism = get_sasl_mechanism(name)(**{**connection, "security_protocol": ""})
+    check_login(server, mechanism, name, tls, settings.start_s_max)
+
+
+def _reachable(servers: Sequence[str]) -> str:
+    """
+    The first server at which something listens.
+
     Raises:
         SettingsError: an address cannot be read.
         BusRetryable: nothing listens at any of them.
@@ -833,7 +859,7 @@ def _check_reachable(servers: Sequence[str]) -> None:
         except OSError as error:
             causes.append((error.strerror or type(error).__name__).lower())
         else:
-            return
+            return server
     raise _unreachable(",".join(servers), causes[0] if causes else "an empty list")
 
 
@@ -890,8 +916,9 @@ def open_tail(settings: KafkaSettings, password: str | None = None) -> KafkaTail
         BusRetryable: no broker answers.
     """
     _check_crc32c()
-    _check_reachable(settings.bootstrap_servers)
-    return KafkaTail(settings, _connection_options(settings, password))
+    connection = _connection_options(settings, password)
+    _check_door(settings, connection)
+    return KafkaTail(settings, connection)
 
 
 class KafkaTail:

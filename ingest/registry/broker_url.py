@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote
 PORTS = {"mqtt": 1883, "mqtts": 8883, "kafka": 9092, "kafkas": 9093}
 _QUERIES = {"onvif": ("profile", "video_source"), "axis": ("channel",), "frigate": (), "deepstream": ()}
 _PARTS_MIN = {"onvif": 1, "axis": 1, "frigate": 2, "deepstream": 2}
+_FRIGATE_TOPICS = ("events", "reviews", "stats", "available", "tracked_object_update")
 _WILD = frozenset("+#\0")
 
 
@@ -68,5 +69,7 @@ def broker_url_fault(source: str, url: str) -> str | None:
         return "no topic" if _PARTS_MIN[source] == 1 else "no topic, or no camera behind it"
     if _WILD & set(found.topic):
         return "a wildcard"
+    if source == "frigate" and found.path[-1] in _FRIGATE_TOPICS:
+        return f"Frigate's own topic {found.path[-1]} in the place of a camera"
     strange = found.query.keys() - set(_QUERIES[source])
     return f"?{min(strange)}=" if strange else None

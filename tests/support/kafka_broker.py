@@ -13,6 +13,7 @@ from types import TracebackType
 
 from tests.support import kafka_jars
 
+USER, PASSWORD = "operator", "first-pass"  # of the guarded door
 _HERE = Path(__file__).parent
 _START_S_MAX = 90.0
 # ApiVersions, version 0: length, key 18, version 0, correlation 1, no client id.
@@ -31,12 +32,18 @@ class KafkaBroker:
     def __init__(self, folder: Path, heap: str = "256m") -> None:
         self.folder, self._heap = folder, heap
         self._process: subprocess.Popen[bytes] | None = None
-        self._ports: tuple[int, int] | None = None
+        self._ports: tuple[int, int, int] | None = None
 
     @property
     def bootstrap_servers(self) -> str:
         assert self._ports is not None, "the broker has never been started"
         return f"127.0.0.1:{self._ports[0]}"
+
+    @property
+    def guarded_servers(self) -> str:
+        """The door for `USER` with `PASSWORD`, by PLAIN or SCRAM-SHA-512."""
+        assert self._ports is not None, "the broker has never been started"
+        return f"127.0.0.1:{self._ports[2]}"
 
     @property
     def is_running(self) -> bool:
@@ -90,7 +97,14 @@ class KafkaBroker:
         assert self._ports is not None
         self.folder.mkdir(parents=True, exist_ok=True)
         text = (_HERE / "kafka.properties").read_text()
-        values = {"BROKER_PORT": self._ports[0], "CONTROLLER_PORT": self._ports[1], "DATA": self.folder / "data"}
+        values = {
+            "BROKER_PORT": self._ports[0],
+            "CONTROLLER_PORT": self._ports[1],
+            "GUARDED_PORT": self._ports[2],
+            "DATA": self.folder / "data",
+            "USER": USER,
+            "PASSWORD": PASSWORD,
+        }
         for name, value in values.items():
             text = text.replace(f"@{name}@", str(value))
         (self.folder / "server.properties").write_text(text)
@@ -104,7 +118,8 @@ class KafkaBroker:
         with (self.folder / "kafka.log").open("ab") as log:
             if not (self.folder / "data" / "meta.properties").exists():
                 cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-                tool = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", config)
+                secret = f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
+                tool = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", config, "-S", secret)
                 subprocess.run(tool, check=True, stdout=log, stderr=log)
             logging = f"-Dlog4j2.configurationFile={_HERE / 'kafka_log4j2.properties'}"
             call = self._java(f"-Xms{self._heap}", f"-Xmx{self._heap}", logging, "kafka.Kafka", config)
@@ -132,11 +147,11 @@ class KafkaBroker:
             process.wait()
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
+def _free_ports() -> tuple[int, int, int]:
+    with socket.socket() as one, socket.socket() as other, socket.socket() as third:
+        for each in (one, other, third):
+            each.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1], third.getsockname()[1]
 
 
 def _answers(port: int) -> bool:

@@ -21,6 +21,7 @@ class Feed:
         intake: what its messages go through; for the connection's reading thread alone.
         heard_ns: the last sign of life of the camera, monotonic; None before.
         is_blind: its own sender says that it gives no pictures.
+        foreign: what its topic carries that is not read; empty where nothing was seen of it.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Feed:
         self.flooded_ns: int | None = None  # when something of it was last refused, monotonic
         self.heard_ns: int | None = None
         self.is_blind = False
+        self.foreign = ""
         self._state: tuple[StreamState, str, int] = ("connecting", "", clock.now_ns())
 
     def hear(self) -> None:
@@ -51,7 +53,7 @@ class Feed:
     def begin(self) -> None:
         """A new connection begins."""
         self.intake.forget()
-        self.heard_ns, self.is_blind = None, False
+        self.heard_ns, self.is_blind, self.foreign = None, False, ""
 
     @property
     def is_live(self) -> bool:
@@ -87,7 +89,10 @@ class Feed:
         if self.is_blind:
             return self._lost("stalled", "the word of its sender that none come", "pictures")
         since_ns = link.connected_ns if self.heard_ns is None else self.heard_ns
-        if now_ns - since_ns <= self._silence_s * NS_PER_S:
+        is_silent = now_ns - since_ns > self._silence_s * NS_PER_S
+        if self.foreign and (is_silent or self.heard_ns is None):
+            return self._lost("broken_stream", self.foreign, "messages in JSON")
+        if not is_silent:
             return ("connecting" if self.heard_ns is None else "live"), ""
         return self._lost("stalled", f"nothing for {self._silence_s:g} s", "a message")
 

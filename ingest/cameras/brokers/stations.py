@@ -219,6 +219,11 @@ class DeepStreamStation(SharedStation):
 
     def work(self, message: Message) -> None:
         dropped: Counter[str] = Counter()
+        if deepstream.is_protobuf(message.payload):
+            for feed in self._all():
+                feed.foreign = deepstream.PROTOBUF
+            self._broken()
+            return
         try:
             told = deepstream.read_message(message.payload, dropped)
         except ValueError:

@@ -3,7 +3,7 @@ NVIDIA DeepStream's messages (nvmsgconv): the minimal one, a frame with its obje
 object a message. Boxes are pixels of the muxer's frame, whose size no message states: the registry has it.
 
 Source: DeepStream developer guide, Gst-nvmsgconv. `@timestamp` is when a frame was processed, not when it was captured,
-so arrival counts.
+so arrival counts. nvmsgconv's third payload type, Protobuf, is not read; it is recognised, and said so.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ingest.cameras.metadata.json_document import count_identity, json_of, liste
 from ingest.cameras.metadata.reading import OBJECTS_MAX
 from ingest.cameras.sources.metadata_objects import SeenObject
 
+PROTOBUF = "messages in Protobuf (nv.Frame)"
 UNTRACKED = str(2**64 - 1)
 _ATTRIBUTES = 7  # slots between the first `#` and the confidence: gender, age, hair, cap, apparel ...
 _GROUPS = {"pose": "body", "pose3d": "body", "embedding": "embedding", "face": "face", "plate": "plate"}
@@ -50,6 +51,14 @@ def read_message(document: bytes, dropped: Counter[str]) -> DeepStreamMessage:
     count_identity({key: value for key, value in body.items() if key in ("object", "videoPath")}, dropped)
     one = _of_object(mapping(body.get("object")), dropped)
     return DeepStreamMessage(sensor, text(body.get("@timestamp")) or "", [] if one is None else [one], False)
+
+
+def is_protobuf(document: bytes) -> bool:
+    """
+    Whether it looks like an `nv.Frame` rather than JSON: it begins with the tag of its version, id, time or sensor. The
+    first of these tags is a line feed, which may stand before JSON too.
+    """
+    return document[:1] in (b"\n", b"\x12", b"\x1a", b"\x22") and document.lstrip()[:1] not in (b"{", b"[")
 
 
 def _of_line(line: Any, dropped: Counter[str]) -> SeenObject | None:

@@ -52,8 +52,8 @@ class Reading:
 
 def topic_of(text: str) -> str:
     """
-    `tns1:RuleEngine/LineDetector/Crossed` as `ruleengine/linedetector/crossed`: name spaces differ by vendor. Topics are
-    remembered; one that is longer than any real one is none.
+    `tns1:RuleEngine/LineDetector/Crossed` as `ruleengine/linedetector/crossed`: name spaces differ by vendor. They are
+    remembered, so that one that is longer than any real one is none.
     """
     if len(text) > _TOPIC_MAX:
         return ""

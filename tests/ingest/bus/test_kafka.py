@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka.errors import InvalidProducerEpochError
@@ -17,7 +18,7 @@ from ingest.bus.kafka import KafkaBusProducer, open_kafka
 from ingest.bus.kafka_settings import KafkaSettings
 from ingest.errors import BusFenced, BusRetryable, SettingsError
 from tests.ingest.bus.bench import KafkaBench, Town
-from tests.support.kafka_broker import KafkaBroker
+from tests.support.kafka_broker import PASSWORD, USER, KafkaBroker
 
 
 @pytest.fixture
@@ -242,3 +243,31 @@ def test_a_broker_that_is_away_is_reported_and_its_return_is_enough(kafka_broker
             return False
 
     town.until(arrived, "the record after the return")
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
+def test_a_guarded_broker_is_a_bus_for_its_user_and_refuses_another_at_the_first_try(
+    kafka_broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch, mechanism: Any
+) -> None:
+    settings = KafkaSettings(
+        bootstrap_servers=(kafka_broker.guarded_servers,), security_protocol="SASL_PLAINTEXT",
+        sasl_mechanism=mechanism, sasl_username=USER, sasl_password_env="TOWER_PASSWORD",
+    )  # fmt: skip
+    monkeypatch.setenv("TOWER_PASSWORD", PASSWORD)
+    bus = open_kafka(settings)
+    bus.close()
+    monkeypatch.setenv("TOWER_PASSWORD", "wrong-pass")
+    with pytest.raises(SettingsError, match="to be let in, got a wrong user or password") as refusal:
+        open_kafka(settings)
+    assert "wrong-pass" not in str(refusal.value)
+
+
+def test_a_mechanism_that_a_broker_does_not_know_is_told(kafka_broker: KafkaBroker, tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text(PASSWORD)
+    settings = KafkaSettings(
+        bootstrap_servers=(kafka_broker.guarded_servers,), security_protocol="SASL_PLAINTEXT",
+        sasl_mechanism="SCRAM-SHA-256", sasl_username=USER, sasl_password_file=str(secret),
+    )  # fmt: skip
+    with pytest.raises(SettingsError, match="a door that does not know SCRAM-SHA-256"):
+        open_kafka(settings)

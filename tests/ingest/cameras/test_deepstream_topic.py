@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -13,12 +14,13 @@ from ingest.bus.kafka import KafkaBus, open_kafka
 from ingest.bus.kafka_settings import KafkaSettings
 from ingest.cameras.brokers.station import Message
 from ingest.cameras.brokers.stations import DeepStreamStation
+from ingest.cameras.metadata.deepstream import is_protobuf
 from ingest.schema.tick import TimeSource
 from tests.ingest.cameras.brokers_bench import PATIENT, BrokersBench
-from tests.ingest.cameras.cameras import camera
+from tests.ingest.cameras.cameras import CANARY, camera
 from tests.ingest.cameras.metadata import samples
 from tests.ingest.cameras.metadata.samples import encoded
-from tests.support.kafka_broker import KafkaBroker
+from tests.support.kafka_broker import PASSWORD, USER, KafkaBroker
 from tests.support.waiting import until
 
 FULL_HD = {"width_px": 1920, "height_px": 1080}
@@ -113,3 +115,58 @@ def test_a_sender_whose_clock_is_wrong_is_heard_and_what_lay_for_long_is_not() -
             station.work(Message("mdx-raw", payload, False, now_ns + arrived_s * 10**9, appended_ns))
         assert len(bench.of(1)) == 3
         assert bench.counts["frames_dropped", "stale"] == 1
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
+def test_a_guarded_kafka_is_read_by_its_user_and_a_wrong_password_is_told(
+    kafka_broker: KafkaBroker, topic: str, send: Send, tmp_path: Path, mechanism: str
+) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("wrong-" + CANARY)
+    settings = replace(PATIENT, kafka=KafkaSettings(sasl_mechanism=mechanism), auth_retry_s=0.5)  # type: ignore[arg-type]
+    url = f"kafka://{kafka_broker.guarded_servers}/{topic}/cam-1"
+    guarded = camera(1, "deepstream", url, user=USER, password_file=str(secret), **FULL_HD)
+    with BrokersBench(guarded, settings=settings) as bench:
+        cause = bench.wait_state("auth_failed").cause
+        assert "wrong-" not in cause and "Check user and password" in cause
+        secret.write_text(PASSWORD + "\n")  # no restart is needed
+        bench.wait_ready()
+        until(lambda: (send(samples.deepstream(sensor="cam-1")), bench.of(1))[1], "a first frame")
+        assert bench.wait_state("live").cause == ""
+
+
+def test_a_guarded_kafka_is_closed_to_who_gives_no_name(kafka_broker: KafkaBroker, topic: str) -> None:
+    url = f"kafka://{kafka_broker.guarded_servers}/{topic}/cam-1"
+    settings = replace(PATIENT, kafka=KafkaSettings(start_s_max=2.0))
+    with BrokersBench(camera(1, "deepstream", url, **FULL_HD), settings=settings) as bench:
+        until(lambda: bench.status().state not in ("connecting", "live"), "a refusal")
+        assert bench.status().state in ("unreachable", "auth_failed", "refused")
+
+
+FRAME = b"\x0a\x034.0\x12\x0242\x1a\x06\x08\xb0\xa3\xd5\xcd\x06\x22\x05cam-1"  # an `nv.Frame` without objects
+
+
+def test_protobuf_is_not_read_and_the_camera_says_so(kafka_broker: KafkaBroker, bus: KafkaBus, topic: str) -> None:
+    producer = bus.producer()
+    with BrokersBench(of(kafka_broker, topic, 1, "cam-1")) as bench:  # type: ignore[arg-type]
+        bench.wait_ready()
+
+        def is_told() -> bool:
+            producer.append(Draft(topic, 0, None, FRAME))
+            producer.flush()
+            return bench.status().state == "no_video"
+
+        until(is_told, "the refusal")
+        assert "expected messages in JSON, got messages in Protobuf (nv.Frame)" in bench.status().cause
+        producer.append(Draft(topic, 0, None, encoded(samples.deepstream(sensor="cam-1"))))
+        producer.flush()
+        bench.wait_for(1)
+        assert bench.wait_state("live")
+    producer.close()
+
+
+@pytest.mark.parametrize(
+    "payload", [encoded(samples.deepstream()), b"\n\n" + encoded(samples.deepstream()), b"", b"\n"]
+)
+def test_json_is_no_protobuf(payload: bytes) -> None:
+    assert is_protobuf(payload) == (payload == b"\n")

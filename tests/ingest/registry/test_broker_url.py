@@ -29,6 +29,7 @@ def test_an_address_names_broker_topic_and_camera() -> None:
         ("axis", "mqtt://broker/a?profile=1", "?profile="),
         ("frigate", "mqtt://broker/frigate/front_door", None),
         ("frigate", "mqtt://broker/frigate/", "no topic, or no camera behind it"),
+        ("frigate", "mqtt://broker/frigate/reviews", "Frigate's own topic reviews in the place of a camera"),
         ("deepstream", "kafka://broker:9092/mdx-raw/", None),
         ("deepstream", "kafka://broker:9092//x", "no topic, or no camera behind it"),
         ("onvif", "mqtt://a,b/gate", "several hosts"),
