@@ -16,6 +16,7 @@ from detectors.geometry.plane import site_plane
 from ingest.cameras.probe import Probe, advice, cost_share, probe
 from ingest.clock import SystemClock
 from ingest.errors import SettingsError, scrub
+from ingest.registry.broker_url import broker_url
 from ingest.registry.calibration.page import read_calibration
 from ingest.registry.change import change_registry, known_camera
 from ingest.registry.district import Camera, District, district_of
@@ -51,7 +52,8 @@ def probe_url(
 ) -> ProbeReport:
     """
     Raises:
-        SettingsError: credentials in the URL, which all users of the machine can see in the list of processes.
+        SettingsError: credentials in the URL, which all users of the machine can see in the list of processes; or an
+            address of another kind.
         SourceError: the stream cannot be read, with its cause.
     """
     parts = urlsplit(url)
@@ -62,8 +64,18 @@ def probe_url(
             got="credentials in it, which every user of this machine can see now",
             mend="Use --user and --password-file, and change the password.",
         )
+    if "://" in url and parts.scheme not in ("rtsp", "rtsps", "file"):
+        behind = broker_url(url) is not None
+        raise SettingsError(
+            "URL",
+            expected="rtsp://..., rtsps://... or the path of a recording",
+            got=f"{parts.scheme}://",
+            mend="What a broker carries is seen once the camera is added: `drumtower cameras add`."
+            if behind
+            else "Take the stream's address from the camera's own page.",
+        )
     camera = Camera(
-        id="probe", number=0, name="probe", site="probe", partition=0, lon=0.0, lat=0.0,
+        id=url, number=0, name="probe", site="probe", partition=0, lon=0.0, lat=0.0,
         source="rtsp" if parts.scheme in ("rtsp", "rtsps") else "file", url=url, user=user,
         password_file=password_file, password_env=password_env, sampling_period_s=sampling_period_s,
     )  # fmt: skip

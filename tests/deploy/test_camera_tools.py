@@ -126,3 +126,11 @@ def test_a_calibration_page_of_another_tool_is_taken_by_the_command_and_by_the_f
     assert camera["calibration"]["lens"]["k1"] == -0.2
     said = drumtower("cameras", "calibrate", "gate-7", tmp_path / "gate-7.toml", "--data", data)
     assert said.out.splitlines() == ["point\terror_m", "all\t0.25"], "made points say nothing of the error"
+
+
+@pytest.mark.parametrize(
+    ("url", "mend"), [("mqtt://10.0.4.7/gate", "drumtower cameras add"), ("http://10.0.4.7/", "the camera's own page")]
+)
+def test_an_address_of_another_kind_is_not_taken_for_a_file(url: str, mend: str) -> None:
+    said = drumtower("cameras", "probe", url)
+    assert said.code == 2 and "expected rtsp://" in said.err and mend in said.err and "no such file" not in said.err
