@@ -30,6 +30,8 @@ _TITLES = {
     "anomaly.baseline": "Unusual occupancy",
     "health.picture": "Camera picture impaired",
     "health.clock": "Camera clock is wrong",
+    "health.calibration": "Camera moved or calibration doubtful",
+    "health.objects": "What a camera says of objects cannot be used",
 }
 
 

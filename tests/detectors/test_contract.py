@@ -21,7 +21,7 @@ from detectors.crowd.motion import zone_motion as motion
 from detectors.crowd.rules import capacity, congestion, counterflow, gathering, growth, oscillation, pressure, surge
 from detectors.detector import Condition, Detector, Moment
 from detectors.district_view import district_view
-from detectors.health import stream
+from detectors.health import calibration, clock, objects, picture, stream
 from detectors.registry import settings_of
 from ingest.clock import NS_PER_S
 from ingest.registry.district import District, district_of
@@ -48,6 +48,10 @@ DETECTORS = [
     capacity.detector,
     events.detector,
     *(each.detector for each in RULES),
+    calibration.detector,
+    clock.detector,
+    objects.detector,
+    picture.detector,
     stream.detector,
     published_example(),
 ]
@@ -83,7 +87,8 @@ def run(detector: Detector, district: District, ticks: list[Tick]) -> tuple[obje
         at_ns = each.ends_at_ns
         counted = occupancy.measure(seeing, before, seen, at_ns)
         moving = motion.measure(following, followed, at_ns) if is_new_second else None
-        moment = Moment(at_ns, elapsed_ns, 2_000_000_000, rows, counted, moving)
+        blind = occupancy.blind_cameras(seeing, seen, at_ns)
+        moment = Moment(at_ns, elapsed_ns, 2_000_000_000, rows, counted, moving, blind)
         state, conditions = detector.step(prepared, frozen(state), frozen(moment), frozen(each))
         said += conditions
     return prepared, state, said
