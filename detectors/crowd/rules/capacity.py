@@ -24,6 +24,7 @@ import msgspec
 import numpy as np
 
 from detectors import columns, onset
+from detectors.crowd.measures.flow import time_to_clear_s
 from detectors.crowd.occupancy import READS, Occupancy
 from detectors.crowd.trust import measurement
 from detectors.detector import Condition, Moment
@@ -96,7 +97,7 @@ class Capacity:
     def prepare(self, settings: CapacitySettings, district: DistrictView) -> Prepared:
         zones = district.zones
         queue = np.array([zone.zone_class is ZoneClass.QUEUE for zone in zones], np.float64)[:, None]
-        passage = [zone.zone_class in (ZoneClass.EXIT_ROUTE, ZoneClass.CARRIAGEWAY) for zone in zones]
+        passage = [zone.zone_class in (ZoneClass.EXIT_ROUTE, ZoneClass.CARRIAGEWAY, ZoneClass.TRACK) for zone in zones]
         use = np.array([_UNBOUND, settings.amber_use, settings.red_use, _UNBOUND])
         per_m2 = np.array([_UNBOUND, settings.amber_per_m2, settings.red_per_m2, settings.critical_per_m2])
         return Prepared(
@@ -265,6 +266,10 @@ def _detail(prepared: Prepared, seen: Occupancy, zone: int, gaps: int) -> dict[s
         "area_m2": prepared.district.area_m2[zone],
         "gaps": gaps,
     }
+    width_m = sum(each.width_m for each in prepared.district.zones[zone].exits)
+    if width_m > 0.0:
+        persons = np.array([seen.persons[zone]])
+        measures |= {"exit_width_m": width_m, "clear_s": time_to_clear_s(persons, np.array([width_m]))[0]}
     return {name: round(float(value), 4) for name, value in measures.items() if np.isfinite(value)}
 
 

@@ -6,10 +6,11 @@
     amber   forecast_soon  full within 2 min, for 10 s
 
 The earliest useful signal: density and inflow lead a crush by minutes to hours, pressure and waves by seconds to
-minutes. The rate is the slope of the occupancy over about the last minute (least squares, older counts weigh less); it
-must be three sigmas above zero. Arrivals are tracks that come into the zone, judged by a CUSUM against the zone's own
-usual rate: of arrivals, never of the occupancy, because people stay and counts of one second after the other say the
-same. A zone without a safe capacity has no forecast.
+minutes. Where each exit of a zone has a line that a camera watches, the rate is inflow less outflow through them over
+about a minute, with the spread of Poisson counts; else it is the slope of the occupancy over about the last minute
+(least squares, older counts weigh less). It must be three sigmas above zero. Arrivals are tracks that come into the zone, judged by a CUSUM against the zone's own usual rate: of
+arrivals, never of the occupancy, because people stay and counts of one second after the other say the same. A zone
+without a safe capacity has no forecast.
 
 Sources: t = (N_safe - n) / (inflow - outflow); Page, Continuous inspection schemes, Biometrika 41 (1954) 100, for
 Poisson counts: S = max(0, S + x log(l1/l0) - (l1 - l0)).
@@ -24,7 +25,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from detectors.crowd.measures.flow import time_to_full_s
+from detectors.crowd.measures.flow import time_to_clear_s, time_to_full_s
 from detectors.crowd.motion.zone_motion import READS as MOTION_READS
 from detectors.crowd.motion.zone_motion import Motion
 from detectors.crowd.occupancy import READS as OCCUPANCY_READS
@@ -67,6 +68,7 @@ class Prepared:
     settings: GrowthSettings
     persons_min: Floats  # (Z,)
     capacity: Floats  # (Z,) NaN where there is none
+    exit_width_m: Floats  # (Z,) of all exits together; 0 where there is none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,11 +91,15 @@ class Memory:
     flow_since_s: Floats  # (Z,)
     entered: Floats  # (Z,) of `Motion`, then
     left: Floats  # (Z,)
+    came_in: Floats  # (Z,) of `Motion`, then, through the lines of the exits
+    went_out: Floats  # (Z,)
+    exit_in_per_s: Floats  # (Z,) over about a minute; NaN before the first
+    exit_out_per_s: Floats  # (Z,)
 
 
 class Growth:
     name = "crowd.growth"
-    version = 1
+    version = 2
     reads = tuple(dict.fromkeys((*OCCUPANCY_READS, *MOTION_READS)))
     settings = GrowthSettings
     unit = "s"
@@ -114,6 +120,7 @@ class Growth:
             settings,
             persons_at_least(district.zones, settings.persons_min, settings.passage_persons_min),
             np.array(capacity, np.float64),
+            np.array([sum(each.width_m for each in zone.exits) for zone in district.zones], np.float64),
         )
 
     def remember(self, district: DistrictView) -> Memory:
@@ -121,7 +128,7 @@ class Growth:
         zero, unknown = np.zeros(zones), np.full(zones, np.nan)
         return Memory(
             unknown, zero, zero, zero, zero, zero, zero, zero, unknown, unknown, unknown, zero, unknown, zero,
-            zero, zero,
+            zero, zero, zero, zero, unknown, unknown,
         )  # fmt: skip
 
     def judge(self, own: Prepared, memory: Memory, moment: Moment, seen: Motion) -> tuple[Memory, Verdict]:
@@ -132,12 +139,18 @@ class Growth:
         now = _counted(memory, there.persons, fresh, at_s, settings.slope_s)
         now = _arrived(now, seen, settings, at_s)
         slope, slope_sd = _slope(now)
+        by_exits = seen.exits_seen & seen.known & (now.flow_since_s >= RIPE_S) & ~np.isnan(now.exit_in_per_s)
         with np.errstate(invalid="ignore", divide="ignore"):
-            sure = (slope > SIGMAS * slope_sd) & (now.since_s >= RIPE_S)
-            zero = np.zeros(len(slope))
-            full_s = time_to_full_s(there.persons, own.capacity, np.maximum(slope, 0.0), zero)
-            soonest = time_to_full_s(there.persons, own.capacity, np.maximum(slope + 1.96 * slope_sd, 0.0), zero)
-            latest = time_to_full_s(there.persons, own.capacity, np.maximum(slope - 1.96 * slope_sd, 0.0), zero)
+            missed = np.where(there.by_boxes, there.recall, 1.0)  # who is not found passes unseen, too
+            net, net_sd = (each / missed for each in _net_of_exits(now))
+            rate, rate_sd = np.where(by_exits, net, slope), np.where(by_exits, net_sd, slope_sd)
+            sure = (rate > SIGMAS * rate_sd) & (now.since_s >= RIPE_S)
+            zero = np.zeros(len(rate))
+            inflow = np.where(by_exits, now.exit_in_per_s / missed, np.maximum(slope, 0.0))
+            outflow = np.where(by_exits, now.exit_out_per_s / missed, zero)
+            full_s = time_to_full_s(there.persons, own.capacity, inflow, outflow)
+            soonest = time_to_full_s(there.persons, own.capacity, np.maximum(rate + 1.96 * rate_sd, 0.0), zero)
+            latest = time_to_full_s(there.persons, own.capacity, np.maximum(rate - 1.96 * rate_sd, 0.0), zero)
             many = (there.persons >= own.persons_min) & (there.use >= settings.use_min) & (there.use < 1.0)
             fills = many & sure
             arrives = (
@@ -167,6 +180,11 @@ class Growth:
                 "use": there.use,
                 "slope_per_s": slope,
                 "slope_sd_per_s": slope_sd,
+                "by_exits": by_exits.astype(np.float64),
+                "exit_in_per_s": np.where(by_exits, now.exit_in_per_s, np.nan),
+                "exit_out_per_s": np.where(by_exits, now.exit_out_per_s, np.nan),
+                "clear_s": np.where(own.exit_width_m > 0.0, time_to_clear_s(there.persons, own.exit_width_m), np.nan),
+                "exit_width_m": np.where(own.exit_width_m > 0.0, own.exit_width_m, np.nan),
                 "inflow_per_s": now.inflow_per_s,
                 "outflow_per_s": now.outflow_per_s,
                 "usual_arrivals_per_s": now.usual_per_s,
@@ -222,6 +240,10 @@ def _counted(memory: Memory, persons: Floats, fresh: Bools, at_s: float, slope_s
         flow_since_s=memory.flow_since_s,
         entered=memory.entered,
         left=memory.left,
+        came_in=memory.came_in,
+        went_out=memory.went_out,
+        exit_in_per_s=memory.exit_in_per_s,
+        exit_out_per_s=memory.exit_out_per_s,
     )
 
 
@@ -259,6 +281,11 @@ def _arrived(memory: Memory, seen: Motion, settings: GrowthSettings, at_s: float
         expected = np.maximum(np.nan_to_num(usual), ARRIVALS_PER_S_MIN)
         step = inward * np.log(settings.arrivals_factor) - (settings.arrivals_factor - 1.0) * expected * elapsed_s
         ripe = counts & (since_s >= ARRIVALS_RIPE_S)
+        through = seen.came_in - memory.came_in, seen.went_out - memory.went_out
+        passed = counts & (through[0] >= 0.0) & (through[1] >= 0.0)
+        ripening = np.where(passed, 1.0 - np.exp(-elapsed_s / np.minimum(np.maximum(since_s, 1.0), FLOW_SMOOTH_S)), 0.0)
+        exit_in = _drawn(memory.exit_in_per_s, through[0] / elapsed_s, ripening, passed)
+        exit_out = _drawn(memory.exit_out_per_s, through[1] / elapsed_s, ripening, passed)
         cusum = np.where(ripe, np.minimum(np.maximum(memory.cusum + step, 0.0), 4.0 * settings.arrivals_threshold),
                          memory.cusum)  # fmt: skip
     return Memory(
@@ -266,7 +293,17 @@ def _arrived(memory: Memory, seen: Motion, settings: GrowthSettings, at_s: float
         memory.persons2, memory.since_s, inflow, outflow, usual, cusum,
         np.where(sampled, at_s, memory.flow_read_s), since_s,
         np.where(sampled, seen.entered, memory.entered), np.where(sampled, seen.left, memory.left),
+        np.where(sampled, seen.came_in, memory.came_in), np.where(sampled, seen.went_out, memory.went_out),
+        exit_in, exit_out,
     )  # fmt: skip
+
+
+def _net_of_exits(memory: Memory) -> tuple[Floats, Floats]:
+    """(Z,) inflow less outflow through the exits, persons per second, and (Z,) 1 sigma of it."""
+    # A mean that fades with tau has the spread of the counts of 2 tau, and in the beginning of what there is.
+    counted_s = np.clip(memory.flow_since_s, 1.0, 2.0 * FLOW_SMOOTH_S)
+    passed = (memory.exit_in_per_s + memory.exit_out_per_s) * counted_s
+    return memory.exit_in_per_s - memory.exit_out_per_s, np.sqrt(np.maximum(passed, 1.0)) / counted_s
 
 
 def _drawn(before: Floats, now: Floats, share: Floats, counts: Bools) -> Floats:
