@@ -17,7 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 from detectors.crowd.motion.zone_motion import Motion
 from detectors.crowd.occupancy import Occupancy
 from detectors.district_view import DistrictView
-from detectors.geometry.homography import Ints
+from detectors.geometry.homography import Bools, Ints
 from ingest.schema.finding import Level, Measurement, Phase, Place
 from ingest.schema.tick import Tick
 from ingest.stages.learned import Part
@@ -31,6 +31,7 @@ class Moment:
     camera_row: Ints  # (N,) row of each frame's camera in the `DistrictView`; -1 for one that is not of it
     occupancy: Occupancy  # of all zones at this moment, this tick included: counted once, for all detectors
     motion: Motion | None  # how people move in all zones: at the first tick of each second, None in between
+    camera_blind: Bools  # (C,) what comes of such a camera is not to be spoken of: covered, frozen, moved and the like
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

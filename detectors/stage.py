@@ -273,6 +273,7 @@ class DetectStage:
             camera_row=camera_row,
             occupancy=occupancy.measure(prepared.occupancy, state.occupancy, seen, at_ns),
             motion=motion.measure(prepared.motion, followed, at_ns) if is_new_second else None,
+            camera_blind=occupancy.blind_cameras(prepared.occupancy, seen, at_ns),
         )
         states: list[Any] = []
         said: list[tuple[str, Condition]] = []

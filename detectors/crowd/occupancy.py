@@ -46,7 +46,11 @@ from detectors.geometry.homography import Bools, Floats, Ints
 from detectors.newest import NOT_YET, newest, put
 from ingest.schema.tick import F32, GRID_COLUMNS, GRID_ROWS, Picture, Tick, empty_tick
 
-BLIND = Picture.CORRUPT | Picture.FROZEN | Picture.DARK | Picture.COVERED
+# Out of focus, people are missed; elsewhere, they are counted for the wrong zone. Neither is a calm square.
+BLIND = (
+    Picture.CORRUPT | Picture.FROZEN | Picture.DARK | Picture.COVERED | Picture.BLURRED | Picture.MOVED
+    | Picture.WASHED_OUT | Picture.UNSTEADY
+)  # fmt: skip
 READS = (
     "camera", "captured_at_ns", "picture", "brightness", "grid_known", "foreground_grid",
     "objects_known", "object_start", "object_class", "object_confidence", "object_box",
@@ -183,8 +187,8 @@ def initial(prepared: Prepared) -> State:
 
 def observe(prepared: Prepared, state: State, tick: Tick, camera_row: Ints, at_ns: int) -> State:
     """
-    The state after the frames of a tick. A covered, dark, frozen or corrupt picture counts nobody, and neither do boxes
-    that were found elsewhere in the pictures of a camera that was last seen so.
+    The state after the frames of a tick. A blind picture (`BLIND`) counts nobody, and neither do boxes that were found
+    elsewhere in the pictures of a camera that was last seen so.
 
     Args:
         camera_row: (N,) row of each frame's camera, -1 for a frame that does not count.
@@ -200,7 +204,7 @@ def observe(prepared: Prepared, state: State, tick: Tick, camera_row: Ints, at_n
     sight = state.sight
     if looked.any():
         sight = _look(sight, cameras[looked], captured_ns[looked], flagged[looked], learning[looked])
-    blind = sight.blind & (at_ns - sight.looked_ns <= prepared.camera_stale_ns)
+    blind = _blind(prepared, sight, at_ns)
     good = ~flagged & (looked | ~blind[cameras])
     with_boxes = good & tick.objects_known[frames]
     with_foreground = good & tick.grid_known[frames] & ~tick.objects_known[frames] & ~learning
@@ -234,6 +238,11 @@ def observe(prepared: Prepared, state: State, tick: Tick, camera_row: Ints, at_n
             foreground_ns=put(views.foreground_ns, captured_ns[with_foreground][pair], kept),
         )
     return State(views, sight)
+
+
+def blind_cameras(prepared: Prepared, state: State, at_ns: int) -> Bools:
+    """(C,) whether a camera's last picture was blind. One that sends nothing is not: it says nothing either."""
+    return _blind(prepared, state.sight, at_ns)
 
 
 def measure(prepared: Prepared, before: State, state: State, at_ns: int) -> Occupancy:
@@ -325,6 +334,10 @@ def _compile(lines: Outlines) -> None:
     nobody, none = empty_tick(0, "", 0, 0), np.zeros(0, np.int64)
     there = standing(lines, nobody, none, none, none, 0.0)
     densest(there.place_m, there.start, there.counted, np.zeros(0))
+
+
+def _blind(prepared: Prepared, sight: Sight, at_ns: int) -> Bools:
+    return sight.blind & (at_ns - sight.looked_ns <= prepared.camera_stale_ns)
 
 
 def _look(sight: Sight, camera: Ints, captured_ns: Ints, flagged: Bools, learning: Bools) -> Sight:

@@ -1,35 +1,34 @@
 """
-`health.stream`: a camera that shows nothing, or nothing that can be used.
+`health.stream`: a camera that sends nothing, or too much.
 
-    stalled   no frame for 10 s (or five sampling periods) although ticks come, also when none ever came
+    stalled   no frame for 8 s (or five sampling periods) although ticks come, also when none ever came
     unreachable, refused, auth_failed, no_video, quarantined    the same, where its reader says why
-    frozen, covered, dark, corrupt    its pictures are flagged so, and stay so
     flooding  it sends more than it may, and its reader holds it back
 
 A notice; amber where the camera looks at a crowd: a zone that was last known at half of its safe capacity, or at 1.5
-persons/m2. One condition a camera: of several troubles the first of the list is told.
+persons/m2. One condition a camera: of two troubles the first of the list is told. What is wrong with the pictures of a
+camera that sends is told by `health.picture`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import msgspec
 import numpy as np
 
 from detectors import columns, onset
-from detectors.crowd.occupancy import Occupancy
 from detectors.detector import Condition, Moment
 from detectors.district_view import DistrictView
-from detectors.geometry.homography import Bools, Floats, Ints
-from detectors.newest import NOT_YET, newest, put
+from detectors.geometry.homography import Bools, Ints
+from detectors.health.over_crowd import Crowd, Positive, Seconds, crowd_detail, nobody, over_crowd, with_counts
+from detectors.newest import NOT_YET
 from ingest.clock import NS_PER_S
 from ingest.schema.finding import Level, Phase
-from ingest.schema.tick import EventKind, Picture, Tick
+from ingest.schema.tick import EventKind, Tick
 
-_OBSERVED = ("stalled", "frozen", "covered", "dark", "corrupt", "flooding")
+_OBSERVED = ("stalled", "flooding")
 _CAUSES = ("unreachable", "refused", "auth_failed", "no_video", "quarantined")  # of silence
 TROUBLES = (*_OBSERVED, *_CAUSES)
 _CAUSE_OF_KIND = {
@@ -42,23 +41,14 @@ _CAUSE_OF_KIND = {
 }
 _CAUSE = np.full(256, -1, np.int64)
 _CAUSE[list(_CAUSE_OF_KIND)] = list(_CAUSE_OF_KIND.values())
-_ALWAYS = [_OBSERVED.index("stalled"), _OBSERVED.index("flooding")]  # observed at each tick, not in pictures
 _FLOOD_NS = 3 * NS_PER_S  # its reader says so each second
-_FLAGS = np.array([Picture.FROZEN, Picture.COVERED, Picture.DARK, Picture.CORRUPT], np.int64)
 _SAMPLES_MISSED_MAX = 5
-
-Positive = Annotated[float, msgspec.Meta(gt=0.0)]
-Seconds = Positive
 
 
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    stalled_s: Seconds = 10.0  # without a frame; or five sampling periods of the camera, if longer
-    frozen_s: Seconds = 10.0  # of exactly the same picture
-    covered_s: Seconds = 10.0  # of a covered picture
-    dark_s: Seconds = 60.0  # of a dark picture
-    corrupt_s: Seconds = 10.0  # of broken pictures
+    stalled_s: Seconds = 8.0  # without a frame; or five sampling periods of the camera, if longer
     flooding_s: Seconds = 10.0  # of more than it may send
-    release_s: Seconds = 3.0  # of good pictures, before it is over
+    release_s: Seconds = 3.0  # of frames, before it is over
     crowd_use: Positive = 0.5  # of the safe capacity: a camera that goes blind over such a zone is amber
     crowd_per_m2: Positive = 1.5  # the same for a zone without a safe capacity, persons/m2
     tick_gap_s: Seconds = 2.0  # more time than this without a tick is nobody's silence: nobody looked
@@ -80,38 +70,27 @@ class Streams:
     seen_ns: Ints  # (C,) the last frame; NOT_YET before the first
     flooded_ns: Ints  # (C,) when its reader last said that it floods; NOT_YET before
     cause: Ints  # (C,) why it is silent, as its reader says, index in _CAUSES; -1 where nobody says
-    looked_ns: Ints  # (C,) the last frame whose picture was looked at
     trouble: Ints  # (C,) as last told, index in TROUBLES; -1 where none is
     over_crowd: Bools  # (C,) told as amber
     told_ns: Ints  # (C,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Crowd:
-    """What was last known of each of Z zones; NaN before the first time."""
-
-    use: Floats  # (Z,)
-    per_m2: Floats  # (Z,)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class State:
-    onset: onset.State  # (C, 6) of what is observed; a cause is a name of the first
+    onset: onset.State  # (C, 2) of what is observed; a cause is a name of the first
     streams: Streams
     crowd: Crowd
 
 
 class Stream:
     name = "health.stream"
-    version = 2  # 2 knows of floods
-    reads = ("camera", "captured_at_ns", "picture", "brightness", "event_start", "event_kind")
+    version = 3  # 2 knows of floods, 3 leaves the pictures to `health.picture`
+    reads = ("camera", "captured_at_ns", "event_start", "event_kind")
     settings = StreamSettings
 
     def prepare(self, settings: StreamSettings, district: DistrictView) -> Prepared:
         period_s = np.array([camera.sampling_period_s for camera in district.cameras], np.float64)
-        held_s = np.array(
-            [0.0, settings.frozen_s, settings.covered_s, settings.dark_s, settings.corrupt_s, settings.flooding_s]
-        )
+        held_s = np.array([0.0, settings.flooding_s])
         return Prepared(
             settings=settings,
             district=district,
@@ -124,37 +103,34 @@ class Stream:
         )
 
     def initial(self, prepared: Prepared) -> State:
-        cameras, zones = len(prepared.district.cameras), len(prepared.district.zones)
+        cameras = len(prepared.district.cameras)
         zero, not_yet = np.zeros(cameras, np.int64), np.full(cameras, NOT_YET, np.int64)
         return State(
             onset.blank(cameras, len(_OBSERVED)),
-            Streams(zero, not_yet, not_yet, zero - 1, not_yet, zero - 1, np.zeros(cameras, np.bool_), zero),
-            Crowd(np.full(zones, np.nan), np.full(zones, np.nan)),
+            Streams(zero, not_yet, not_yet, zero - 1, zero - 1, np.zeros(cameras, np.bool_), zero),
+            nobody(prepared.district),
         )
 
     def step(self, prepared: Prepared, state: State, moment: Moment, tick: Tick) -> tuple[State, Sequence[Condition]]:
-        crowd = _crowd(state.crowd, moment.occupancy)
-        before = state.streams
+        crowd, before = with_counts(state.crowd, moment.occupancy), state.streams
         silent_ns, seen_ns, cause = _silence(prepared, before, moment, tick)
-        looked_ns, looked, flagged = _flags(before.looked_ns, moment, tick)
         flooded_ns = _floods(before.flooded_ns, moment, tick)
         floods = (flooded_ns != NOT_YET) & (moment.at_ns - flooded_ns <= _FLOOD_NS)
-        over = np.concatenate([(silent_ns >= prepared.stalled_ns)[:, None], flagged, floods[:, None]], axis=1)
-        observed = np.repeat(looked[:, None], len(_OBSERVED), axis=1)
-        observed[:, _ALWAYS] = True
-        at_ns = np.repeat(looked_ns[:, None], len(_OBSERVED), axis=1)
-        at_ns[:, _ALWAYS] = moment.at_ns
-        risen = onset.step(prepared.rule, state.onset, at_ns, observed, over, ~over)
+        over = np.stack([silent_ns >= prepared.stalled_ns, floods], axis=1)
+        at_ns = np.full(over.shape, moment.at_ns, np.int64)
+        risen = onset.step(prepared.rule, state.onset, at_ns, np.ones(over.shape, np.bool_), over, ~over)
         raised = np.asarray(risen.raised.any(axis=1))
         trouble = np.where(raised, risen.raised.argmax(axis=1), -1)
         cause = np.where(raised | (silent_ns > 0), cause, -1)  # a cause stays until the silence is over
         trouble = np.where((trouble == 0) & (cause >= 0), len(_OBSERVED) + cause, trouble)
         # Once amber it stays so to its end: what the blind camera would show is not known.
-        over_crowd = raised & (before.over_crowd | _over_crowd(prepared, crowd))
+        settings = prepared.settings
+        crowded = over_crowd(prepared.district, crowd, settings.crowd_use, settings.crowd_per_m2)
+        amber = raised & (before.over_crowd | crowded)
         lasts = raised & (moment.at_ns - before.told_ns >= moment.update_ns)
-        due = (trouble != before.trouble) | (over_crowd != before.over_crowd) | lasts
+        due = (trouble != before.trouble) | (amber != before.over_crowd) | lasts
         told_ns = np.where(due & raised, moment.at_ns, before.told_ns)
-        streams = Streams(silent_ns, seen_ns, flooded_ns, cause, looked_ns, trouble, over_crowd, told_ns)
+        streams = Streams(silent_ns, seen_ns, flooded_ns, cause, trouble, amber, told_ns)
         after = State(risen, streams, crowd)
         conditions = [
             _condition(self, prepared, after, int(camera), moment.at_ns, None)
@@ -212,30 +188,6 @@ def _floods(flooded_ns: Ints, moment: Moment, tick: Tick) -> Ints:
     return after
 
 
-def _flags(looked_ns: Ints, moment: Moment, tick: Tick) -> tuple[Ints, Bools, Bools]:
-    """(C,) when each picture was last looked at, (C,) whether it was in this tick, and (C, 4) its flags then."""
-    known = (moment.camera_row >= 0) & ((tick.picture != 0) | ~np.isnan(tick.brightness))
-    row, picture = moment.camera_row[known], tick.picture[known].astype(np.int64)
-    captured_ns = np.minimum(tick.captured_at_ns[known], moment.at_ns)
-    kept = newest(row, captured_ns, picture, looked_ns)
-    looked = np.zeros(len(looked_ns), np.bool_)
-    looked[kept[0]] = True
-    flags = put(np.zeros(len(looked_ns), np.int64), picture, kept)
-    return put(looked_ns, captured_ns, kept), looked, (flags[:, None] & _FLAGS) != 0
-
-
-def _crowd(crowd: Crowd, occupancy: Occupancy) -> Crowd:
-    known = occupancy.known
-    return Crowd(np.where(known, occupancy.use, crowd.use), np.where(known, occupancy.per_m2, crowd.per_m2))
-
-
-def _over_crowd(prepared: Prepared, crowd: Crowd) -> Bools:
-    """(C,) whether a camera looks at a zone in which there is, or was last, a crowd."""
-    settings, district = prepared.settings, prepared.district
-    crowded = (crowd.use >= settings.crowd_use) | (crowd.per_m2 >= settings.crowd_per_m2)
-    return np.bincount(district.view_camera[crowded[district.view_zone]], minlength=len(district.cameras)) > 0
-
-
 def _condition(
     detector: Stream, prepared: Prepared, state: State, camera: int, at_ns: int, ends: Phase | None
 ) -> Condition:
@@ -245,17 +197,12 @@ def _condition(
     onset_ns = int(state.onset.since_ns[camera, column])
     if column == 0 and streams.seen_ns[camera] != NOT_YET:
         onset_ns = int(streams.seen_ns[camera])
-    # Silence and floods are observed at each tick; a flag, when a picture was last looked at.
-    observed_ns = at_ns if column in _ALWAYS or ends else int(streams.looked_ns[camera])
     hold_s = (int(prepared.stalled_ns[camera]) if column == 0 else int(prepared.rule.hold_ns[column])) / 1e9
     thresholds = {f"{_OBSERVED[column]}_s": hold_s, "release_s": prepared.settings.release_s}
     detail: dict[str, float] = {}
     if streams.over_crowd[camera]:
-        zones = district.view_zone[district.view_camera == camera]
         thresholds |= {"crowd_use": prepared.settings.crowd_use, "crowd_per_m2": prepared.settings.crowd_per_m2}
-        for name, measure in (("use", state.crowd.use[zones]), ("per_m2", state.crowd.per_m2[zones])):
-            if not np.isnan(measure).all():
-                detail[name] = round(float(np.nanmax(measure)), 4)
+        detail |= crowd_detail(district, state.crowd, camera)
     return Condition(
         subject=record.id,
         ends=ends,
@@ -265,8 +212,8 @@ def _condition(
         cameras=(record.id,),
         place=district.camera_places[camera],
         onset_at_ns=onset_ns,
-        observed_at_ns=observed_ns,
-        value=round(max(0, observed_ns - onset_ns) / 1e9, 3),
+        observed_at_ns=at_ns,
+        value=round(max(0, at_ns - onset_ns) / 1e9, 3),
         unit="s",
         rule=f"{detector.name}.{TROUBLES[trouble]}",
         rule_version=detector.version,

@@ -44,7 +44,7 @@ class Picture(IntFlag):
     LEARNING = 64  # the background is being learned: who stands in the picture now would become a part of it
     WASHED_OUT = 128  # so much light that nothing can be told apart
     COLOUR_LOST = 256  # grey where there is colour at this time of day
-    FLOODED = 512  # all of it changes with each picture: interference, shaking
+    UNSTEADY = 512  # all of it changes with each picture: interference, shaking
 
 
 class ObjectClass(IntEnum):

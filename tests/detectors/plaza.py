@@ -11,7 +11,8 @@ from detectors.crowd.occupancy import OccupancySettings
 from detectors.crowd.rules import capacity
 from detectors.geometry.homography import Floats
 from detectors.geometry.plane import SitePlane
-from detectors.health import stream
+from detectors.health import clock, stream
+from detectors.health import picture as picture_health
 from detectors.registry import Configured, settings_of
 from detectors.settings import DetectSettings
 from detectors.stage import DetectStage, State
@@ -129,11 +130,12 @@ def tick(
 def detect(
     district: District,
     settings: DetectSettings | None = None,
-    only: Sequence[str] = ("crowd.capacity", "health.stream"),
+    only: Sequence[str] = ("crowd.capacity", "health.picture", "health.stream"),
 ) -> DetectStage:
     """The stage with our own detectors; exact recall unless settings say otherwise."""
     settings = settings or DetectSettings(occupancy=EXACT)
-    ours = [each for each in (capacity.detector, stream.detector) if each.name in only]
+    known = (capacity.detector, clock.detector, picture_health.detector, stream.detector)
+    ours = [each for each in known if each.name in only]
     running = [Configured(each, settings_of(each, settings.detectors.get(each.name, {}))) for each in ours]
     return DetectStage(district, settings, running, EvidenceSettings())
 

@@ -122,7 +122,9 @@ def test_fresh_boxes_go_before_foreground_and_give_way_when_they_are_stale():
     assert not found.by_boxes[0] and found.persons[0] > 100
 
 
-@pytest.mark.parametrize("flag", [Picture.COVERED, Picture.DARK, Picture.FROZEN, Picture.CORRUPT])
+@pytest.mark.parametrize(
+    "flag", [Picture.COVERED, Picture.DARK, Picture.FROZEN, Picture.CORRUPT, Picture.MOVED, Picture.BLURRED]
+)
 def test_a_picture_that_shows_nothing_counts_nobody(flag):
     ticks = [tick(1.0, {7: 50}), tick(2.0, {7: 0}, picture={7: int(flag)})]
     assert after(plaza(), ticks).persons[0] == 50  # as last seen, not zero
@@ -132,7 +134,7 @@ def test_a_picture_that_shows_nothing_counts_nobody(flag):
     assert after(plaza(), ticks).persons[0] == 50
 
 
-@pytest.mark.parametrize("flag", [Picture.BLURRED, Picture.MOVED])
+@pytest.mark.parametrize("flag", [Picture.COLOUR_LOST, Picture.LEARNING])
 def test_a_poor_picture_still_counts(flag):
     assert after(plaza(), [tick(1.0, {7: 8}, picture={7: int(flag)})]).persons[0] == 8
 

@@ -53,7 +53,8 @@ QUICK = DetectSettings(
             "release_s": 1,
             "gap_s": 1,
         },
-        "health.stream": {"stalled_s": 4, "covered_s": 1, "release_s": 1},
+        "health.picture": {"covered_s": 1, "release_s": 1},
+        "health.stream": {"stalled_s": 4, "release_s": 1},
     },
 )
 WEST, EAST = 7, 8
@@ -192,7 +193,7 @@ def test_the_histories_hold_all_that_can_happen():
             kinds.add(each.data.kind)
             levels.add(each.data.level)
     assert phases == set(Phase)
-    assert kinds == {"crowd.capacity", "health.stream"}
+    assert kinds == {"crowd.capacity", "health.picture", "health.stream"}
     assert levels >= {Level.NOTICE, Level.AMBER, Level.RED}
 
 

@@ -47,7 +47,7 @@ class Foreground:
 
     def read(self, picture: Sample) -> U8 | None:
         """(180, 320) 255 where something stands before the background; None while that is not known."""
-        blind = bool(picture.flags & (BLIND | Picture.FLOODED))
+        blind = bool(picture.flags & (BLIND | Picture.UNSTEADY))
         self._seen += not blind
         # While the lens is covered nothing is learned: the crowd must not be forgotten behind a hand.
         slow = 1.0 - _BACKGROUND_SHARE ** (picture.elapsed_s / self._absorb_s)

@@ -1,5 +1,5 @@
 """
-What is wrong with a picture: frozen, dark, covered, blurred, washed out, moved, flooded, without its colours.
+What is wrong with a picture: frozen, dark, covered, blurred, washed out, moved, unsteady, without its colours.
 
     dark         hardly any light, and the same everywhere
     washed out   so bright, and so much of the usual detail gone, that it is the light that hides it
@@ -44,7 +44,7 @@ class Tamper:
 
     def __init__(self, frozen_s: float) -> None:
         self._stillness, self._detail, self._view, self._colour = Stillness(frozen_s), Detail(), View(), Colour()
-        self._flooded = False
+        self._unsteady = False
         self._cause = Picture(0)  # of the loss of detail, as last said
         self._soft_since_ns: int | None = None
 
@@ -53,12 +53,12 @@ class Tamper:
         Args:
             at_ns: when it was captured; grows.
         """
-        detail = self._detail.read(picture, unsteady=self._flooded)
+        detail = self._detail.read(picture, unsteady=self._unsteady)
         flags = self._loss(detail, at_ns)
         view = self._view.read(picture, at_ns, detail.change, not flags & BLIND)
-        self._flooded = view.flooded and not flags & (Picture.DARK | Picture.WASHED_OUT)
-        if self._flooded:
-            flags = Picture.FLOODED
+        self._unsteady = view.unsteady and not flags & (Picture.DARK | Picture.WASHED_OUT)
+        if self._unsteady:
+            flags = Picture.UNSTEADY
         elif view.moved:
             flags |= Picture.MOVED
         if self._stillness.read(picture, at_ns):

@@ -6,7 +6,7 @@ that is dark by day and bright by night is the same edge. The reference follows 
 hours of the day is kept, so that a mast that gives way too slowly to be seen is told the next day.
 
     moved     the reference fits elsewhere in the picture; or nowhere, all of a sudden, while what is seen is steady
-    flooded   nothing fits the reference, nor the picture before: interference, a noisy sensor, a mast that shakes
+    unsteady  nothing fits the reference, nor the picture before: interference, a noisy sensor, a mast that shakes
 
 Source: directions doubled, Granlund and Knutsson, Signal processing for computer vision (1995), 5.
 """
@@ -46,7 +46,7 @@ class ViewFigures:
     fit: float  # with the reference, 1 is the same; NaN while it is not known
     steady: float  # with the picture before
     moved: bool
-    flooded: bool
+    unsteady: bool
 
 
 class View:
@@ -61,7 +61,7 @@ class View:
         self._learned = self._elsewhere = self._nowhere = self._wild = self._pictures = 0
         self._usual_fit = self._usual_change = self._change = 0.0
         self._fitted_ns = 0
-        self._moved = self._flooded = self._sagged = False
+        self._moved = self._unsteady = self._sagged = False
 
     def read(self, picture: Sample, at_ns: int, change: float, has_detail: bool) -> ViewFigures:
         """
@@ -79,15 +79,15 @@ class View:
         if fit >= _FITS * self._usual_fit:
             self._fitted_ns = at_ns
             self._elsewhere = self._nowhere = self._wild = 0
-            self._flooded, self._moved = False, self._sagged
+            self._unsteady, self._moved = False, self._sagged
         else:
             sudden = at_ns - self._fitted_ns <= int(_SUDDEN_S * NS_PER_S)
-            self._flood(fit, change, sudden)
+            self._shake(fit, change, sudden)
             if has_detail and not self._wild and fit < _WORSE * self._usual_fit:
                 self._move(fit, steady, sudden)
-        if not self._flooded:
+        if not self._unsteady:
             self._look_back(at_ns)
-        return ViewFigures(fit, steady, self._moved and not self._flooded, self._flooded)
+        return ViewFigures(fit, steady, self._moved and not self._unsteady, self._unsteady)
 
     def learn(self, elapsed_s: float) -> None:
         """Take the last picture for a usual one."""
@@ -99,11 +99,11 @@ class View:
         self._usual_fit += (fit - self._usual_fit) * pace
         self._usual_change += (self._change - self._usual_change) * pace
 
-    def _flood(self, fit: float, change: float, sudden: bool) -> None:
+    def _shake(self, fit: float, change: float, sudden: bool) -> None:
         """Count pictures in a row that have nothing in common with the place, nor with one another."""
         wild = fit < _UNLIKE * self._usual_fit and change >= max(_WILD, _WILD_TIMES * self._usual_change)
         self._wild = self._wild + 1 if wild and (self._wild or sudden) else 0
-        self._flooded = self._wild >= _PICTURES_MIN
+        self._unsteady = self._wild >= _PICTURES_MIN
 
     def _move(self, fit: float, steady: float, sudden: bool) -> None:
         """Count pictures in a row in which the place is elsewhere, or in which another one is seen."""
