@@ -8,9 +8,9 @@
 The earliest useful signal: density and inflow lead a crush by minutes to hours, pressure and waves by seconds to
 minutes. Where each exit of a zone has a line that a camera watches, the rate is inflow less outflow through them over
 about a minute, with the spread of Poisson counts; else it is the slope of the occupancy over about the last minute
-(least squares, older counts weigh less). It must be three sigmas above zero. Arrivals are tracks that come into the zone, judged by a CUSUM against the zone's own usual rate: of
-arrivals, never of the occupancy, because people stay and counts of one second after the other say the same. A zone
-without a safe capacity has no forecast.
+(least squares, older counts weigh less). It must be three sigmas above zero. Arrivals are tracks that come into the
+zone, judged by a CUSUM against the zone's own usual rate: of arrivals, never of the occupancy, because people stay
+and counts of one second after the other say the same. A zone without a safe capacity has no forecast.
 
 Sources: t = (N_safe - n) / (inflow - outflow); Page, Continuous inspection schemes, Biometrika 41 (1954) 100, for
 Poisson counts: S = max(0, S + x log(l1/l0) - (l1 - l0)).
