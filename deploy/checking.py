@@ -41,6 +41,7 @@ def check_all(load: Callable[[], Settings]) -> tuple[list[str], list[SettingsErr
 
 def _registry_notes(settings: Settings, attempt: Callable[[Callable[[], object]], object]) -> list[str]:
     from deploy.registry_import import registry
+    from ingest.registry.closing import check_closing
     from ingest.registry.district import District
 
     district = attempt(lambda: registry(settings))
@@ -48,12 +49,16 @@ def _registry_notes(settings: Settings, attempt: Callable[[Callable[[], object]]
         return []
     for camera in district.cameras:
         attempt(lambda camera=camera: read_secret(camera.password_file, camera.password_env))  # type: ignore[misc]
+    for zone in district.zones:
+        attempt(lambda zone=zone: check_closing(zone))  # type: ignore[misc]
     notes = [f"{counted(len(district.cameras), 'camera')}, {counted(len(district.zones), 'zone')}."]
     notes += [
         f"zone {zone.id}: no safe_capacity, so density levels only."
         for zone in district.zones
         if zone.safe_capacity is None
     ]
+    if any(zone.closed or zone.closed_calendar for zone in district.zones) and settings.time_zone == "UTC":
+        notes.append("time_zone is UTC: closed hours are read so. Set it to that of the clocks on the walls.")
     uncovered = {name for zone in district.zones for name in zone.cameras}
     notes += [
         f"camera {camera.id}: no calibration and no zone names it, so it counts for no zone."

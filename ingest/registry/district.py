@@ -78,6 +78,7 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
     height_px: int | None = None
     calibration: Calibration | None = None
     enabled: bool = True
+    relearned_at_ns: int = 0  # what its picture usually shows is learned anew from then on
 
 
 class ZoneClass(StrEnum):
@@ -86,6 +87,7 @@ class ZoneClass(StrEnum):
     EXIT_ROUTE = "exit_route"
     PLATFORM = "platform"
     CARRIAGEWAY = "carriageway"
+    TRACK = "track"  # of trains and trams: nobody is to be there
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +108,9 @@ class Zone(msgspec.Struct, frozen=True, kw_only=True):
     exits: tuple[Exit, ...] = ()
     one_way_bearing: float | None = None  # degrees from north
     cameras: tuple[str, ...] = ()  # cameras without a calibration whose whole picture shows this zone
+    exits_way: Literal["in", "out"] | None = None  # the only way through its exits; None: both
+    closed: str = ""  # hours of the week when nobody is to be there, as `ingest.registry.closing` reads them
+    closed_calendar: str = ""  # the text of an iCalendar file: nobody is to be there during its events
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from ingest.registry.district import Exit, Source, ZoneClass
 
@@ -50,3 +50,6 @@ class ZoneRow:
     exits: tuple[Exit, ...]
     one_way_bearing: float | None
     cameras: tuple[str, ...]
+    exits_way: Literal["in", "out"] | None = None
+    closed: str = ""
+    closed_calendar: str = ""  # the text of the file

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import shapely
 from shapely.geometry.polygon import orient
 
 from ingest.errors import SettingsError, SettingsFaults
 from ingest.registry.cameras import check_once
+from ingest.registry.closing import check_ical, closed_hours
 from ingest.registry.district import Exit, ZoneClass
 from ingest.registry.fields import ID, Fields, check_columns, quoted
 from ingest.registry.rows import Rows, ZoneRow
@@ -19,7 +20,9 @@ from ingest.registry.text import read_registry_text
 
 CORNERS_MAX = 1_000
 _REQUIRED = ("id", "site", "class")
-_OPTIONAL = ("name", "safe_capacity", "exits", "one_way_bearing", "cameras", "fid")
+_OPTIONAL = (
+    "name", "safe_capacity", "exits", "one_way_bearing", "cameras", "exits_way", "closed", "closed_calendar", "fid",
+)  # fmt: skip
 _EXIT_MEND = 'Write [{"line": [[lon, lat], [lon, lat]], "width_m": 4.0}].'
 
 Ring = tuple[tuple[float, float], ...]
@@ -41,7 +44,7 @@ def read_zones(path: Path) -> Rows[ZoneRow]:
     id_at: dict[str, str] = {}
     for record in () if faults else text.records:
         fields = Fields(record)
-        row = _zone(fields)
+        row = _zone(fields, path.parent)
         check_once(fields, row.id, id_at)
         faults += fields.faults
         rows.append(row)
@@ -64,7 +67,7 @@ def ring_fault(ring: Sequence[tuple[float, float]]) -> str | None:
     return "no area" if shape.area == 0.0 else None
 
 
-def _zone(fields: Fields) -> ZoneRow:
+def _zone(fields: Fields, folder: Path) -> ZoneRow:
     id_ = fields.identifier("id")
     capacity = fields.number("safe_capacity", 1, 10_000_000, default=0)
     if capacity is not None and capacity != int(capacity):
@@ -81,6 +84,9 @@ def _zone(fields: Fields) -> ZoneRow:
         exits=tuple(_exits(fields)),
         one_way_bearing=bearing % 360.0 if bearing is not None and bearing >= 0.0 else None,
         cameras=tuple(_cameras(fields)),
+        exits_way=_exits_way(fields),
+        closed=_closed(fields),
+        closed_calendar=_closed_calendar(fields, folder),
     )
 
 
@@ -152,6 +158,45 @@ def _exits(fields: Fields) -> list[Exit]:
         if len(fields.faults) == before and width_m is not None:
             exits.append(Exit(line=(start, end), width_m=float(width_m)))
     return exits
+
+
+def _exits_way(fields: Fields) -> Literal["in", "out"] | None:
+    if fields.given("exits_way") is None:
+        return None
+    way = fields.choice("exits_way", ("in", "out", "both"))
+    if way in ("in", "out") and fields.given("exits") is None:
+        fields.fault("exits_way", "a zone with exits", "none", "Draw its exits, or remove exits_way.")
+    return cast(Literal["in", "out"], way) if way in ("in", "out") else None
+
+
+def _closed(fields: Fields) -> str:
+    text = fields.text("closed", length_max=500) or ""
+    if text:
+        try:
+            closed_hours(text)
+        except ValueError as error:
+            fields.fault("closed", "hours such as Mo-Fr 22:00-05:00; Sa,Su,PH 00:00-24:00", str(error), "Mend them.")
+    return text
+
+
+def _closed_calendar(fields: Fields, folder: Path) -> str:
+    """The text of the calendar file that is named, relative to the file of the zones."""
+    name = fields.text("closed_calendar")
+    if not name:
+        return ""
+    try:
+        text = (folder / name).read_text("utf-8")
+        check_ical(text)
+    except OSError as error:
+        mend = "Put it beside the file of the zones, or mend its name."
+        fields.fault("closed_calendar", "an iCalendar file", f"{name[:60]}: {error.strerror}", mend)
+        return ""
+    except ValueError as error:  # also one that is not UTF-8
+        fields.fault(
+            "closed_calendar", f"events in {name[:60]}", str(error)[:200], "Export the calendar again as .ics."
+        )
+        return ""
+    return text
 
 
 def _cameras(fields: Fields) -> list[str]:

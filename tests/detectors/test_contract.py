@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.anomaly import unusual_occupancy
+from detectors.anomaly import fire, intrusion, smoke, unusual_occupancy
 from detectors.camera import events
 from detectors.crowd import occupancy
 from detectors.crowd.motion import zone_motion as motion
@@ -44,6 +44,9 @@ def published_example() -> Detector:
 
 RULES = (congestion, counterflow, gathering, growth, oscillation, pressure, surge)
 DETECTORS = [
+    fire.detector,
+    smoke.detector,
+    intrusion.detector,
     unusual_occupancy.detector,
     capacity.detector,
     events.detector,

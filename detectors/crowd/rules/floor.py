@@ -25,7 +25,9 @@ PassagePersonsMin = Annotated[int, msgspec.Meta(ge=1)]
 
 def is_passage(zones: Sequence[Zone]) -> Bools:
     """(Z,) exit routes and carriageways."""
-    return np.array([zone.zone_class in (ZoneClass.EXIT_ROUTE, ZoneClass.CARRIAGEWAY) for zone in zones], np.bool_)
+    return np.array(
+        [zone.zone_class in (ZoneClass.EXIT_ROUTE, ZoneClass.CARRIAGEWAY, ZoneClass.TRACK) for zone in zones], np.bool_
+    )
 
 
 def persons_at_least(zones: Sequence[Zone], persons_min: int, passage_persons_min: int) -> Floats:
