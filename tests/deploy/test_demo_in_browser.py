@@ -106,6 +106,15 @@ def test_the_first_overcrowding_alert_comes_within_a_minute_and_is_acknowledged_
     assert incident["state"] == "acknowledged"
     assert incident["clocks"]["seen"]["met_at"] is not None and not incident["clocks"]["seen"]["breached"]
     assert incident["measurement"]["degraded"] is True, "an estimate from the foreground says that it is one"
+    # What the cameras of the square saw of it, the crowd in blocks.
+    page.keyboard.press("Enter")
+    picture = page.locator("[data-testid=evidence][data-state=shown] img").first
+    picture.wait_for()
+    assert picture.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [320, 180]
+    page.screenshot(path=tmp_path / "evidence.png")
+    path = f"/api/incidents/{incident['id']}/evidence/{incident['evidence'][0]}"
+    with urllib.request.urlopen(f"{demo.url}{path}", timeout=5) as answer:
+        assert answer.headers["content-type"] == "image/jpeg" and answer.read(2) == b"\xff\xd8"
 
 
 def test_every_camera_of_the_demo_is_live_and_every_zone_is_measured(demo: Demo) -> None:
