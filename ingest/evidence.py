@@ -29,6 +29,11 @@ class EvidenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     lifetime_s: Annotated[float, msgspec.Meta(ge=5.0, le=3_600.0)] = 60.0  # in the live store; then it is gone
     quality: Annotated[int, msgspec.Meta(ge=1, le=90)] = 70  # of the JPEG
 
+    def __post_init__(self) -> None:
+        # Else a finding would refer to the picture of a slot that has begun, but whose picture is gone already.
+        if self.lifetime_s < 2 * self.period_s:
+            raise ValueError("Expected lifetime_s >= 2 * period_s")
+
 
 class EvidenceReference(NamedTuple):
     camera: str

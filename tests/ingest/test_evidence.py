@@ -17,7 +17,7 @@ PERIODS_S = st.floats(1.0, 600.0)
 
 @given(CAMERAS, TIMES_NS, PERIODS_S)
 def test_a_name_says_camera_and_slot_and_nothing_else(camera: str, at_ns: int, period_s: float) -> None:
-    settings = EvidenceSettings(period_s=period_s)
+    settings = EvidenceSettings(period_s=period_s, lifetime_s=2 * period_s + 5)
     text = reference_of(settings, camera, at_ns)
     reference = read_reference(text)
     assert reference.camera == camera
@@ -28,7 +28,10 @@ def test_a_name_says_camera_and_slot_and_nothing_else(camera: str, at_ns: int, p
 
 @given(CAMERAS, TIMES_NS, PERIODS_S)
 def test_one_slot_follows_the_other_without_a_gap(camera: str, at_ns: int, period_s: float) -> None:
-    settings, period_ns = EvidenceSettings(period_s=period_s), round(period_s * 1_000) * 1_000_000
+    settings, period_ns = (
+        EvidenceSettings(period_s=period_s, lifetime_s=2 * period_s + 5),
+        round(period_s * 1_000) * 1_000_000,
+    )
     here, there = (read_reference(reference_of(settings, camera, at)) for at in (at_ns, at_ns + period_ns))
     assert there.from_ns - here.from_ns == period_ns
 
@@ -46,6 +49,11 @@ def test_the_cameras_of_a_district_do_not_come_all_at_once() -> None:
 def test_a_picture_is_gone_only_after_its_time(camera: str, at_ns: int) -> None:
     settings = EvidenceSettings()
     assert gone_at_ns(settings, read_reference(reference_of(settings, camera, at_ns))) >= at_ns + 60 * NS_PER_S - 10**6
+
+
+def test_a_slot_is_over_before_its_picture_is() -> None:
+    with pytest.raises(ValueError, match=r"lifetime_s >= 2 \* period_s"):
+        EvidenceSettings(period_s=40.0)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,17 @@ def call(port: int, method: str, path: str, body: object = None) -> tuple[int, A
     return answer.status, json.loads(text) if is_json else text
 
 
+def fetch(port: int, path: str) -> tuple[int, str, bytes]:
+    """Status, media type and the first two bytes of an answer."""
+    link = http.client.HTTPConnection(HOST, port, timeout=_ANSWER_S_MAX)
+    try:
+        link.request("GET", path)
+        answer = link.getresponse()
+        return answer.status, answer.getheader("content-type") or "", answer.read()[:2]
+    finally:
+        link.close()
+
+
 class StreamReader:
     """
     Attributes:

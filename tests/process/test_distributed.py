@@ -12,8 +12,8 @@ from ingest.bus.topics import ALERTS, DEAD, FINDINGS, OBSERVATIONS
 from ingest.registry.topics import read_district
 from ingest.schema.alert import Alert
 from ingest.schema.codec import decode_alert, decode_finding, decode_tick
-from tests.process.desk_client import call
-from tests.process.district import CAMERA_PASSWORD, CASEBOOK_PASSWORD, DistrictInProcesses
+from tests.process.desk_client import call, fetch
+from tests.process.district import CAMERA_PASSWORD, CASEBOOK_PASSWORD, DistrictInProcesses, threads_of
 from tests.process.replaying import OF_FINDINGS, alerts_of, findings_of, ids_of, whole
 from tests.support.waiting import until
 
@@ -31,8 +31,7 @@ def _told(district: DistrictInProcesses, kind: str) -> bool:
 def test_every_role_says_how_it_is(district: DistrictInProcesses) -> None:
     for role in ROLES:
         status, health = call(district.ports[role], "GET", "/healthz")
-        beside = ("history", "evidence") if role == "correlate" else ()
-        assert (status, health) == (200, {"ok": True, "roles": dict.fromkeys((role, *beside), "running")})
+        assert (status, health) == (200, {"ok": True, "roles": dict.fromkeys(threads_of(role), "running")})
         assert ("process_cpu_seconds_total",) in district.metrics(role)
 
 
@@ -61,6 +60,12 @@ def test_a_crowd_becomes_an_alert_at_the_desk_and_what_the_desk_does_comes_back(
 
     on_the_bus = until(lambda: [alert for alert in _alerts(district) if alert.id == opened["id"]], "the alert on Kafka")
     assert on_the_bus[0].incident.id == incident["id"]
+
+    # The worker's process put it into Redis; the keeper's takes it into PostgreSQL; the server's shows it.
+    picture = f"/api/incidents/{incident['id']}/evidence/{incident['evidence'][0]}"
+    assert fetch(district.ports["serve"], picture) == (200, "image/jpeg", b"\xff\xd8")
+    until(lambda: district.metrics("correlate").get(("drumtower_evidence_pictures_total", "kept")), "a kept picture")
+    assert fetch(district.ports["serve"], picture) == (200, "image/jpeg", b"\xff\xd8")
 
     path = f"/api/incidents/{incident['id']}/acknowledge"
     status, _ = call(district.ports["serve"], "POST", path, {"actor": DESK, "version": incident["version"]})
