@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,12 +33,11 @@ def test_a_finding_names_the_newest_picture_of_its_camera_when_something_is_new(
     _, findings = run(detect(plaza()), counts({0: 10, 5: 120, 60: 160, 120: 10}, 160))
     found = crowd(findings)
     assert {each.data.phase for each in found} == {Phase.RAISED, Phase.UPDATED, Phase.CLEARED}
-    before = None
-    for each in found:
-        is_new = before is None or before.data.level != each.data.level or each.data.phase is Phase.CLEARED
-        at_s = seconds(each.data.detected_at)
-        assert each.data.evidence == ((of(at_s),) if is_new else before.data.evidence), told([each])
-        before = each
+    for before, each in pairwise([None, *found]):
+        assert each is not None
+        lasts = before and before.data.level == each.data.level and each.data.phase is not Phase.CLEARED
+        wanted = before.data.evidence if before and lasts else (of(seconds(each.data.detected_at)),)
+        assert each.data.evidence == wanted, told([each])
 
 
 def test_a_camera_that_falls_silent_is_shown_as_it_was_last_seen() -> None:

@@ -92,5 +92,5 @@ def test_the_stage_tells_the_persons_of_just_the_frames_that_evidence_was_made_o
         lambda reference, found: told.append((reference, len(found.box))),
     )
     frames = [frame(1.0, 1), msgspec.structs.replace(frame(1.2, 1), evidence=NAME), frame(1.4, 0)]
-    _, ticks = stage.step(stage.initial(0), batch(frames))
+    _, ticks = stage.step(stage.initial(0), batch(frames))  # type: ignore[no-untyped-call]
     assert told == [(NAME, 1)] and len(ticks) == 3

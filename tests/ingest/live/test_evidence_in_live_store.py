@@ -89,7 +89,7 @@ def test_an_access_rule_of_redis_keeps_frames_from_who_serves(redis_url: str) ->
 
     admin = redis.Redis.from_url(redis_url)
     rules = f"reset on nopass ~{EVIDENCE}:* ~dt:state:* +@read +@write +@connection -@dangerous".split()
-    admin.execute_command("ACL", "SETUSER", "serve", *rules)
+    admin.execute_command("ACL", "SETUSER", "serve", *rules)  # type: ignore[no-untyped-call]
     full = open_redis(redis_url, SystemClock())
     full.put_frame("acl", b"as the camera sent it", lifetime_s=5)
     full.put_evidence("acl", b"covered", lifetime_s=5)
@@ -100,7 +100,7 @@ def test_an_access_rule_of_redis_keeps_frames_from_who_serves(redis_url: str) ->
         with pytest.raises(StoreRetryable, match="NoPermission"):
             serving.frame("acl")
     finally:
-        admin.execute_command("ACL", "DELUSER", "serve")
+        admin.execute_command("ACL", "DELUSER", "serve")  # type: ignore[no-untyped-call]
         serving.close()
         full.close()
     assert FRAME != EVIDENCE
