@@ -16,22 +16,24 @@ import cv2
 import numpy as np
 
 from ingest.cameras.observation import CameraEvent
+from ingest.cameras.signals.flame import Flame
 from ingest.cameras.signals.flow import Flow
 from ingest.cameras.signals.foreground import Foreground
 from ingest.cameras.signals.part import Part, Told
 from ingest.cameras.signals.sample import NS_PER_S, Sample
+from ingest.cameras.signals.smoke import Smoke
 from ingest.cameras.signals.tamper import Tamper
 from ingest.schema.tick import F16, GRID_COLUMNS, GRID_ROWS, U8, Picture
 
 cv2.setNumThreads(1)  # one process has many cameras; threads within one picture only cost
 
-PARTS: tuple[Callable[[], Part], ...] = ()  # what is looked for in all cameras' pictures
+PARTS: tuple[Callable[[], Part], ...] = (Flame, Smoke)  # what is looked for in all cameras' pictures
 
 
 @dataclass(frozen=True, slots=True)
 class SignalSettings:
     absorb_s: float = 1_800.0
-    frozen_s: float = 10.0
+    frozen_s: float = 4.0
     flow: bool = False
 
 
