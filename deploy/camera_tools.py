@@ -11,6 +11,7 @@ import numpy as np
 from deploy.parts import open_registry_bus
 from deploy.settings import Settings
 from detectors.geometry.calibration import leave_one_out_m, point_arrays
+from detectors.geometry.certainty import point_ellipses
 from detectors.geometry.placed import calibration_of
 from detectors.geometry.plane import site_plane
 from ingest.cameras.probe import Probe, advice, cost_share, probe
@@ -31,6 +32,9 @@ class ProbeReport(msgspec.Struct, frozen=True):
 class PointError(msgspec.Struct, frozen=True):
     point: int  # counted from 1
     error_m: float | None  # None: the other points fix no place for it
+    long_m: float | None = None  # half axes of the ellipse that holds 95 % of the foot points that are said to be there
+    short_m: float | None = None
+    bearing: float | None = None  # of the long axis, degrees from north
 
 
 class CalibrationReport(msgspec.Struct, frozen=True):
@@ -104,9 +108,11 @@ def calibrate_camera(
         calibration = calibration_of(camera_id, source, plane, SystemClock().now_ns())
         image, ground = point_arrays(calibration.points, plane, calibration.lens)
         # Points that were made from a matrix lie on it: their error says nothing.
+        errors_m = leave_one_out_m(image, ground) if source.points else np.empty(0)
+        around = point_ellipses(calibration, plane, ground)
         each = tuple(
-            PointError(n, round(float(error_m), 3) if np.isfinite(error_m) else None)
-            for n, error_m in enumerate(leave_one_out_m(image, ground) if source.points else (), start=1)
+            PointError(n, *(round(float(number), 3) if np.isfinite(number) else None for number in (error_m, *ellipse)))
+            for n, (error_m, ellipse) in enumerate(zip(errors_m, around, strict=False), start=1)
         )
         reports.append(CalibrationReport(camera_id, round(calibration.error_m, 3), each, not dry_run))
         changed = msgspec.structs.replace(camera, calibration=calibration)

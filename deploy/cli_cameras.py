@@ -184,9 +184,10 @@ def cameras_calibrate(
     if as_json:
         click.echo(msgspec.json.encode(report))
         return
-    click.echo("point\terror_m")
+    click.echo("point\terror_m\tellipse_m\tbearing")
     for point in report.points:
-        click.echo(f"{point.point}\t{'no place' if point.error_m is None else format(point.error_m, '.2f')}")
+        error = "no place" if point.error_m is None else format(point.error_m, ".2f")
+        click.echo(f"{point.point}\t{error}\t{point.long_m:.2f} x {point.short_m:.2f}\t{point.bearing:.0f}")
     click.echo(f"all\t{report.error_m:.2f}")
     click.echo("Stored." if report.stored else "Nothing stored.", err=True)
 

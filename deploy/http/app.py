@@ -29,6 +29,7 @@ from deploy.http import cameras as camera_changes
 from deploy.http import evidence
 from deploy.http.answers import ApiError, answer, body_of, error_answer, whole_number
 from deploy.http.district_view import DistrictView
+from deploy.http.field_of_view import field_of_view_geojson
 from deploy.http.stream import LiveStream
 from deploy.http.zone_report import report as zone_report
 from deploy.roles import Health
@@ -155,6 +156,18 @@ async def cameras(request: Request) -> Response:
     return answer(await run_in_threadpool(read))
 
 
+async def field_of_view(request: Request) -> Response:
+    def read() -> dict[str, object]:
+        district = _desk(request).view.district()
+        camera = district.camera_by_id.get(request.path_params["camera_id"])
+        if camera is None:
+            raise ApiError(404, "not_found", "No such camera.", "GET /api/cameras lists them.")
+        _audit(request, "read", f"field of view of {camera.id}")
+        return field_of_view_geojson(district, camera)
+
+    return answer(await run_in_threadpool(read), media_type="application/geo+json")
+
+
 async def zones(request: Request) -> Response:
     def read() -> dict[str, object]:
         _audit(request, "read", "zones")
@@ -201,6 +214,7 @@ def app(desk: Desk, allowed_hosts: tuple[str, ...]) -> Starlette:
         Route("/api/cameras", cameras),
         Route("/api/cameras", camera_changes.set_camera, methods=["POST"]),
         Route("/api/cameras/{camera_id}", camera_changes.remove_camera, methods=["DELETE"]),
+        Route("/api/cameras/{camera_id}/field-of-view", field_of_view),
         Route("/api/zones", zones),
         Route("/api/zones/{zone_id}/report.{form:path}", zone_report),
         Route("/api/stream", stream),

@@ -90,7 +90,7 @@ def points(file: Path, wrong: int | None = None) -> Path:
 def test_a_calibration_is_judged_point_by_point_and_stored(place: Path, tmp_path: Path) -> None:
     file = points(tmp_path / "points.csv")
     tried = drumtower("cameras", "calibrate", "gate-7", file, "--dry-run", "--data", place)
-    assert tried.out.splitlines()[0] == "point\terror_m" and tried.err == "Nothing stored.\n"
+    assert tried.out.splitlines()[0] == "point\terror_m\tellipse_m\tbearing" and tried.err == "Nothing stored.\n"
     assert json.loads(drumtower("cameras", "list", "--json", "--data", place).out)[0]["calibration"] is None
     report = json.loads(drumtower("cameras", "calibrate", "gate-7", file, "--json", "--data", place).out)
     assert report["stored"] and report["error_m"] < 0.05
@@ -125,7 +125,7 @@ def test_a_calibration_page_of_another_tool_is_taken_by_the_command_and_by_the_f
     assert camera["calibration"]["error_m"] == 0.25
     assert camera["calibration"]["lens"]["k1"] == -0.2
     said = drumtower("cameras", "calibrate", "gate-7", tmp_path / "gate-7.toml", "--data", data)
-    assert said.out.splitlines() == ["point\terror_m", "all\t0.25"], "made points say nothing of the error"
+    assert said.out.splitlines() == ["point\terror_m\tellipse_m\tbearing", "all\t0.25"], "made points say nothing of the error"
 
 
 @pytest.mark.parametrize(
