@@ -11,7 +11,16 @@ from ingest.schema.finding import FindingData
 LOSS_KINDS = frozenset({"health.stream", "health.stalled", "health.offline", "health.lost", "health.blind_site"})
 _FAMILIES = {"smoke": "fire"}
 # What a camera's own rule sees may be what our own detectors see, or another camera.
-_FAMILY_OF_EVENT = {"fire": "fire", "smoke": "fire", "fall": "fall", "abandoned_object": "abandoned_object"}
+_FAMILY_OF_EVENT = {
+    "fire": "fire",
+    "smoke": "fire",
+    "fall": "fall",
+    "abandoned_object": "abandoned_object",
+    "removed_object": "abandoned_object",
+    "line_crossed": "intrusion",
+    "objects_inside": "intrusion",
+    "wrong_way": "intrusion",
+}
 # How a stream is lost or blind, as people say it of several cameras.
 _BLIND = {"frozen", "covered", "dark", "corrupt", "moved", "blurred"}
 _TITLES = {
@@ -27,7 +36,8 @@ _TITLES = {
     "anomaly.fall": "Suspected fall",
     "anomaly.intrusion": "Intrusion",
     "anomaly.abandoned_object": "Abandoned object",
-    "anomaly.baseline": "Unusual occupancy",
+    "anomaly.unusual_occupancy": "Unusual occupancy",
+    "health.nobody_seen": "Nobody seen where somebody usually is",
     "health.picture": "Camera picture impaired",
     "health.clock": "Camera clock is wrong",
     "health.calibration": "Camera moved or calibration doubtful",
@@ -41,7 +51,8 @@ def family_of(settings: CorrelateSettings, data: FindingData) -> str:
 
     `crowd.capacity` is `crowd`, `anomaly.smoke` is `fire`, lost streams are `loss`, and what else is wrong with one
     camera is `health/<camera>`: it never meets that of another. What a camera's own rules say is
-    `camera/<camera>/<kind>`, but for fire, smoke, falls and abandoned objects, which are one whoever sees them.
+    `camera/<camera>/<kind>`, but for fire, smoke, falls, objects left or taken and intrusion, which are one whoever
+    sees them.
     """
     head, _, tail = data.kind.partition(".")
     if data.kind in LOSS_KINDS:

@@ -5,7 +5,9 @@
     on, off    it begins when it has held for `hold_s`, and ends `release_s` after the camera says so
     known      so before we asked: no new alarm, but what is open goes on, or ends
 
-Each kind at each camera is a condition of its own: tamper and an abandoned object stand side by side.
+Each kind at each camera is a condition of its own: tamper and an abandoned object stand side by side. Fire, smoke,
+falls, objects left or taken and the wrong way are told as findings of the kinds that our own detectors have for them;
+of one place and time they are one incident.
 """
 
 from __future__ import annotations
@@ -54,6 +56,15 @@ LEVELS: dict[EventKind, Told] = {
     EventKind.WRONG_WAY: "amber",
     EventKind.STOPPED_VEHICLE: "notice",
 }
+# What our own detectors see too is a finding of the same kind, so that whoever waits for it hears of it by whomever.
+SAME_AS: dict[EventKind, str] = {
+    EventKind.FIRE: "anomaly.fire",
+    EventKind.SMOKE: "anomaly.smoke",
+    EventKind.FALL: "anomaly.fall",
+    EventKind.ABANDONED_OBJECT: "anomaly.abandoned_object",
+    EventKind.REMOVED_OBJECT: "anomaly.abandoned_object",
+    EventKind.WRONG_WAY: "anomaly.intrusion",
+}
 KINDS = len(LEVELS)  # what follows in `EventKind` is of our own readers, and no camera's word
 assert [*LEVELS] == [*EventKind][:KINDS] and [*LEVELS] == [*range(KINDS)], "columns of states are numbered by kind"
 _NAMES = tuple(kind.name.lower() for kind in LEVELS)
@@ -100,6 +111,7 @@ class State:
 
 class Events:
     name = "camera.events"
+    kinds = (name, *dict.fromkeys(SAME_AS.values()))
     version = 2  # 2 tells each kind by itself
     reads = ("camera", "event_start", "event_kind", "event_state", "event_value", "event_confidence", "event_at_ns")
     settings = EventSettings
@@ -223,7 +235,8 @@ def _condition(
         detail["confidence"] = round(confidence, 3)
     return Condition(
         subject=record.id,
-        aspect=EventKind(kind).name.lower(),
+        kind=SAME_AS.get(EventKind(kind), ""),
+        aspect=f"camera.{EventKind(kind).name.lower()}",  # beside what our own detector says of the same camera
         ends=ends,
         level=level,
         site=record.site,

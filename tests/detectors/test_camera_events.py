@@ -232,3 +232,31 @@ def test_every_condition_has_one_beginning_and_at_most_one_end(said: list[tuple[
         assert sum(phase in ("cleared", "unknown") for phase in phases) <= 1
     for each in found:
         assert each.data.onset_at <= each.data.observed_at <= each.data.detected_at
+
+
+@pytest.mark.parametrize(
+    ("kind", "told_as"),
+    [
+        (K.FIRE, "anomaly.fire"),
+        (K.SMOKE, "anomaly.smoke"),
+        (K.FALL, "anomaly.fall"),
+        (K.ABANDONED_OBJECT, "anomaly.abandoned_object"),
+        (K.REMOVED_OBJECT, "anomaly.abandoned_object"),
+        (K.WRONG_WAY, "anomaly.intrusion"),
+        (K.LINE_CROSSED, "camera.events"),
+    ],
+)
+def test_what_our_own_detectors_see_too_is_a_finding_of_the_same_kind_with_the_cameras_confidence(
+    kind: EventKind, told_as: str
+) -> None:
+    found = findings({5: saying(5, (kind, S.ON), confidence=0.5), 9: saying(9, (kind, S.OFF))}, 20)
+    assert {each.data.kind for each in found} == {told_as}
+    assert found[0].data.rule == f"camera.events.{kind.name.lower()}" and found[0].data.detail["confidence"] == 0.5
+    assert [each.data.phase for each in found] == ["raised", "cleared"]  # type: ignore[comparison-overlap]
+
+
+def test_such_a_finding_goes_on_over_a_restart() -> None:
+    made, ticks = stage(), line({5: saying(5, (K.FIRE, S.ON)), 20: saying(20, (K.FIRE, S.OFF))}, 30)
+    first, before = made.step(made.initial(0), reads(ticks[:10]))
+    _, after = made.step(made.restore(0, made.save(first)), reads(ticks[10:], 10))
+    assert told([*before, *after]) == [("raised", "red", 5), ("updated", "red", 15), ("cleared", "red", 23)]
