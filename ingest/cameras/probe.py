@@ -17,6 +17,7 @@ from ingest.cameras.settings import IngestSettings
 from ingest.cameras.sources.address import address_of, password_of
 from ingest.cameras.sources.cause import reading_error, source_error
 from ingest.cameras.sources.host import check_host
+from ingest.cameras.sources.redirect import check_redirect
 from ingest.cameras.sources.stream import RTSP, file_address, ntp_ns, open_container
 from ingest.clock import NS_PER_S, Clock
 from ingest.counted import counted
@@ -147,6 +148,7 @@ def _opened(camera: Camera, settings: IngestSettings) -> Any:
         options, address = {"protocol_whitelist": "file"}, file_address(camera)
     else:
         check_host(camera)
+        check_redirect(camera, settings.open_s_max)
         options = {**RTSP, **probe_longer, "timeout": str(int(settings.read_s_max * 1e6))}
         address = address_of(camera, password_of(camera, settings.password_command))
     return open_container(camera, address, options, settings.open_s_max, settings.read_s_max)

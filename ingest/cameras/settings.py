@@ -36,6 +36,7 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     auth_retry_s: Seconds = 300.0  # after two quick tries: more would lock the account
     busy_retry_s: Seconds = 60.0  # a camera that refuses (453, 503)
     steady_s: Seconds = 30.0  # a stream that lived so long starts its back-off anew
+    file_folders: tuple[str, ...] = ()  # recordings are read below these folders only; none: no recordings
     file_loops: bool = True  # whether a file begins again at its end
     # packets a second of one camera's stream, 5 s of them at once; then it is read no faster
     stream_packets_per_s_max: Annotated[float, msgspec.Meta(ge=1.0, le=100_000.0)] = 250.0

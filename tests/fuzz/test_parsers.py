@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from tests.fuzz.parsers import PARSERS, read, seeds
 from tests.ingest.cameras.metadata import samples
 
+ROOT = Path(__file__).parents[2]
 every_parser = pytest.mark.parametrize("parser", PARSERS)
 bounded = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 ODD = st.one_of(
@@ -70,6 +73,19 @@ def test_every_sample_is_read(parser: str) -> None:
     taken = [read(parser, sample) for sample in seeds(parser)]
     # Among the recorded ones is one with a document type, which is refused.
     assert sum(taken) >= max(1, len(taken) - 1)
+
+
+def test_every_parser_of_strangers_bytes_is_fuzzed_and_its_count_is_written_down() -> None:
+    page = (ROOT / "docs" / "sources.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `") and "1,000,000" in line]
+    assert {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)} == set(PARSERS)
+    readers = {
+        str(path.relative_to(ROOT))
+        for folder in ("metadata", "sources")
+        for path in (ROOT / "ingest" / "cameras" / folder).glob("*.py")
+        if re.search(r"^def read_(message|document|event|stats)", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert readers == {path for row in rows for path in re.findall(r"`(ingest/[a-z_/]+\.py)`", row)}
 
 
 # Found by fuzzing

@@ -12,6 +12,7 @@ from ingest.cameras.sources.address import address_of, password_of
 from ingest.cameras.sources.assembly import Assembly
 from ingest.cameras.sources.cause import reading_error, source_error
 from ingest.cameras.sources.host import check_host
+from ingest.cameras.sources.redirect import check_redirect
 from ingest.cameras.sources.stream import RTSP, open_container
 from ingest.errors import SourceError
 from ingest.registry.district import Camera
@@ -57,6 +58,7 @@ def open_metadata(camera: Camera, settings: IngestSettings) -> MetadataStream:
         SourceError: with its cause; nothing stays open.
     """
     check_host(camera)
+    check_redirect(camera, settings.open_s_max)
     silence_s = settings.metadata_silence_s_max
     options = {**_OPTIONS, "timeout": str(int(silence_s * 1e6))}
     address = address_of(camera, password_of(camera, settings.password_command))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import av
@@ -19,7 +20,9 @@ from ingest.cameras.sources.address import address_of, password_of
 from ingest.cameras.sources.cause import opening_error, reading_error, source_error
 from ingest.cameras.sources.decoder import Decoder, VideoPacket
 from ingest.cameras.sources.host import check_host
+from ingest.cameras.sources.redirect import check_redirect
 from ingest.clock import NS_PER_S, Clock
+from ingest.errors import SourceError
 from ingest.registry.district import Camera
 
 # A quick look is enough where the parameter sets come in the description; the second try looks longer.
@@ -158,6 +161,7 @@ def open_rtsp(
         SourceError: with its cause; nothing stays open.
     """
     check_host(camera)
+    check_redirect(camera, settings.open_s_max)
     probe = _PROBE_LONGER if look_longer else _PROBE
     options = {**RTSP, **probe, "timeout": str(int(settings.read_s_max * 1e6))}
     address = address_of(camera, password_of(camera, settings.password_command))
@@ -175,10 +179,28 @@ def open_file(camera: Camera, settings: IngestSettings, clock: Clock) -> VideoSt
     A recording.
 
     Raises:
-        SourceError: `not_found`, or `no_video` where it is no video.
+        SourceError: `not_found`, also where it is outside of the folders for recordings; `no_video` where it is no
+            video.
     """
+    check_folder(camera, settings.file_folders)
     container = open_container(camera, file_address(camera), _FILE, settings.open_s_max, settings.read_s_max)
     return VideoStream(camera, container, clock, settings.picture_mpx_max)
+
+
+def check_folder(camera: Camera, folders: Sequence[str]) -> None:
+    """
+    Raises:
+        SourceError: `not_found`, the recording is not below one of these folders, links followed.
+    """
+    path = Path(file_address(camera).removeprefix("file:")).resolve()
+    if not any(path.is_relative_to(Path(folder).resolve()) for folder in folders):
+        raise SourceError(
+            camera.id,
+            "not_found",
+            expected=f"a recording below {' or '.join(folders) or 'a folder of ingest.file_folders, which is empty'}",
+            got=str(path),
+            mend="Move it there, or add its folder to `file_folders` in section [ingest].",
+        )
 
 
 def file_address(camera: Camera) -> str:

@@ -30,6 +30,7 @@ QUICK = IngestSettings(
     heartbeat_s_max=4.0,
     open_spread_s=0.0,
     frozen_s=1.0,
+    file_folders=("/",),
 )
 
 
