@@ -40,6 +40,7 @@ def check_all(load: Callable[[], Settings]) -> tuple[list[str], list[SettingsErr
 
 
 def _registry_notes(settings: Settings, attempt: Callable[[Callable[[], object]], object]) -> list[str]:
+    from deploy.calibration_notes import calibration_notes
     from deploy.registry_import import registry
     from ingest.registry.closing import check_closing
     from ingest.registry.district import District
@@ -59,6 +60,8 @@ def _registry_notes(settings: Settings, attempt: Callable[[Callable[[], object]]
     ]
     if any(zone.closed or zone.closed_calendar for zone in district.zones) and settings.time_zone == "UTC":
         notes.append("time_zone is UTC: closed hours are read so. Set it to that of the clocks on the walls.")
+    about_calibrations = attempt(lambda: calibration_notes(district))
+    notes += about_calibrations if isinstance(about_calibrations, list) else []
     uncovered = {name for zone in district.zones for name in zone.cameras}
     notes += [
         f"camera {camera.id}: no calibration and no zone names it, so it counts for no zone."
