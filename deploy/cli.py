@@ -14,6 +14,7 @@ from deploy import __version__
 from deploy.cli_calibrate import calibrate
 from deploy.cli_cameras import cameras, take_files
 from deploy.cli_crowd import crowd
+from deploy.cli_detectors import detectors
 from deploy.cli_options import load, settings_options
 from ingest.counted import counted
 from ingest.errors import DrumtowerError, SettingsError, SettingsFaults
@@ -261,28 +262,10 @@ def models_add(file: Path, card: Path, sha256: str | None, settings_path: Path |
     click.echo(f"{added.name}: licence {added.licence}, from {added.source}")
 
 
-@main.group("detectors")
-def detectors_group() -> None:
-    """The detectors that are installed."""
-
-
-@detectors_group.command("list")
-def detectors_list() -> None:
-    """Name, version, what each reads, and its settings with their defaults.
-
-    Example:  drumtower detectors list
-    """
-    from detectors.registry import installed_detectors
-
-    for detector in installed_detectors().values():
-        click.echo(f"{detector.name}\tversion {detector.version}\treads {', '.join(detector.reads)}")
-        for field in msgspec.structs.fields(detector.settings):
-            click.echo(f"    {field.name} = {field.default}")
-
-
+main.add_command(detectors)
 main.add_command(calibrate)
-
 main.add_command(crowd)
+
 
 @main.group()
 def schemas() -> None:
