@@ -83,15 +83,22 @@ def _perceive(parts: Parts) -> Run:
             stop.wait()
             return
         from detectors.vision.covering import covering
+        from detectors.vision.hazard import hazard_finder
         from detectors.vision.stage import PerceiveStage
 
+        store = _model_store(parts.settings)
+        hazard = chosen_model(store, parts.settings.perceive.hazard_model, "hazards")
+
         stage = PerceiveStage(
-            load_model(_model_store(parts.settings), card.name),
+            load_model(store, card.name),
             parts.live.frame,
             parts.settings.perceive,
             cover=covering(parts.live, parts.settings.ingest.evidence.quality),
+            hazards=None if hazard is None else hazard_finder(load_model(store, hazard.name)),
         )
-        log.info("model.loaded", model=card.name, licence=card.licence)
+        for each in (card, hazard):
+            if each is not None:
+                log.info("model.loaded", model=each.name, licence=each.licence)
         _runner(parts, stage, log).run(stop)
 
     return run
@@ -216,5 +223,5 @@ def _model_store(settings: Settings) -> Path:
 
 
 def _model(settings: Settings) -> ModelCard | None:
-    """The model that the settings name; without a name the only one in the store; None where there is none."""
+    """The model that the settings name; without a name the only one for persons in the store; None: there is none."""
     return chosen_model(_model_store(settings), settings.perceive.model)

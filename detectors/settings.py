@@ -27,7 +27,8 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class PerceiveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    model: str = ""  # name of a model in the store; empty: the only one there
+    model: str = ""  # name of a model in the store; empty: the only one there that knows persons
+    hazard_model: str = ""  # the same for fire and smoke; it looks where a model for persons looks too
     age_ms_max: Annotated[int, msgspec.Meta(ge=100)] = 2_000  # frames so much older than the newest are shed
     frames_max: Annotated[int, msgspec.Meta(ge=1)] = 64  # looked at in one step; more are shed, oldest first
     # of those who were there a moment ago and are not found, so many are looked for in a picture turned by a quarter:

@@ -23,6 +23,9 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 Share = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
 Size = Annotated[int, msgspec.Meta(ge=32, le=4096)]
+Class = Annotated[int, msgspec.Meta(ge=-1)]
+Sees = Literal["persons", "hazards"]  # hazards: fire and smoke
+_SETTING: dict[Sees, str] = {"persons": "perceive.model", "hazards": "perceive.hazard_model"}
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,7 +38,10 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     input_names: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     decode: Literal["yolox"]
     classes: Annotated[int, msgspec.Meta(ge=1)]
-    person_class: Annotated[int, msgspec.Meta(ge=0)]
+    # Which of its classes is what; -1 where it knows none of the kind.
+    person_class: Class = -1
+    fire_class: Class = -1
+    smoke_class: Class = -1
     mean: tuple[float, float, float]  # blue, green, red; taken off each pixel in [0, 255]
     scale: tuple[float, float, float]  # and then multiplied by
     score_min: Share
@@ -44,10 +50,18 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError("Expected a name of small letters, digits, `.`, `_` and `-`")
-        if self.person_class >= self.classes:
-            raise ValueError("Expected person_class below classes")
+        for kind in ("person_class", "fire_class", "smoke_class"):
+            if getattr(self, kind) >= self.classes:
+                raise ValueError(f"Expected {kind} below classes")
+        if max(self.person_class, self.fire_class, self.smoke_class) < 0:
+            raise ValueError("Expected a person_class, a fire_class or a smoke_class")
         if self.input_width % 32 or self.input_height % 32:
             raise ValueError("Expected input_width and input_height in multiples of 32")
+
+
+def sees(card: ModelCard, what: Sees) -> bool:
+    """Whether a model knows persons, or fire or smoke."""
+    return card.person_class >= 0 if what == "persons" else max(card.fire_class, card.smoke_class) >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,21 +139,31 @@ def load_model(store: Path, name: str) -> Model:
     return Model(card, weights)
 
 
-def chosen_model(store: Path, name: str) -> ModelCard | None:
+def chosen_model(store: Path, name: str, what: Sees = "persons") -> ModelCard | None:
     """
-    The card of the model of that name; of the only one in the store where the name is empty, None where there is none.
+    The card of the model of that name; of the only one in the store that knows `what` where the name is empty, None
+    where there is none.
 
     Raises:
-        SettingsError: no model of that name, or several to choose from; a card that cannot be read.
+        SettingsError: no model of that name, or one that does not know `what`, or several to choose from; a card that
+            cannot be read.
     """
-    names = model_names(store)
+    names = tuple(each for each in model_names(store) if sees(read_card(store / each / CARD), what))
     if not name and len(names) > 1:
         raise SettingsError(
-            "perceive.model", expected=f"one of {', '.join(names)}", got="none", mend="Say which model shall be used."
+            _SETTING[what], expected=f"one of {', '.join(names)}", got="none", mend="Say which model shall be used."
         )
     if not name and not names:
         return None
-    return load_model(store, name or names[0]).card
+    card = load_model(store, name or names[0]).card
+    if not sees(card, what):
+        raise SettingsError(
+            _SETTING[what],
+            expected=f"a model that knows {'persons' if what == 'persons' else 'fire or smoke'}",
+            got=f"{name}, whose card has no such class",
+            mend="Name another model, or mend its card.",
+        )
+    return card
 
 
 def model_names(store: Path) -> tuple[str, ...]:

@@ -41,6 +41,23 @@ def person_finder(model: Model) -> FindPersons:
     Raises:
         SettingsError: OpenCV cannot read the weights, or they have another output than the card says.
     """
+    run = network(model)
+    card = model.card
+
+    def find(picture: U8) -> Persons:
+        blob, scale = letterbox(card, picture)
+        return persons_of(card, run(blob), scale, picture.shape[1], picture.shape[0])
+
+    return find
+
+
+def network(model: Model) -> Callable[[F32], F32]:
+    """
+    The model as a function from its input (1, 3, input_height, input_width) to its output (A, 5 + classes).
+
+    Raises:
+        SettingsError: OpenCV cannot read the weights, or they have another output than the card says.
+    """
     card = model.card
     try:
         net = cv2.dnn.readNetFromONNX(np.frombuffer(model.weights, np.uint8))
@@ -62,12 +79,7 @@ def person_finder(model: Model) -> FindPersons:
             got=str(tuple(shape)),
             mend="Mend input_width, input_height and classes in the card, or take the weights that it is for.",
         )
-
-    def find(picture: U8) -> Persons:
-        blob, scale = letterbox(card, picture)
-        return persons_of(card, _output(net, blob)[0], scale, picture.shape[1], picture.shape[0])
-
-    return find
+    return lambda blob: np.asarray(_output(net, blob)[0], np.float32)
 
 
 def letterbox(card: ModelCard, picture: U8) -> tuple[F32, float]:
@@ -90,17 +102,22 @@ def letterbox(card: ModelCard, picture: U8) -> tuple[F32, float]:
 
 
 def persons_of(card: ModelCard, output: F32, scale: float, width: int, height: int) -> Persons:
+    """The persons in an output of the model: `boxes_of` their class."""
+    return boxes_of(card, output, card.person_class, scale, width, height)
+
+
+def boxes_of(card: ModelCard, output: F32, kind: int, scale: float, width: int, height: int) -> Persons:
     """
-    The persons in an output of the model.
+    What is of one class in an output of the model.
 
     Args:
         output: (A, 5 + classes) x, y, width, height, objectness, and the score of each class.
         scale: of the picture in the input.
         width, height: of the picture, px.
     """
-    score = output[:, 4] * output[:, 5 + card.person_class]
+    score = output[:, 4] * output[:, 5 + kind]
     # A cell where another class is surer shows that other thing.
-    sure = np.flatnonzero((score >= card.score_min) & (output[:, 5:].argmax(axis=1) == card.person_class))
+    sure = np.flatnonzero((score >= card.score_min) & (output[:, 5:].argmax(axis=1) == kind))
     sure = sure[np.argsort(-score[sure], kind="stable")][:BOXES_MAX]
     cells, strides = _grid(card)
     stride = strides[sure][:, None]

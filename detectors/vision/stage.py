@@ -18,6 +18,7 @@ import numpy as np
 from detectors.settings import PerceiveSettings
 from detectors.vision import lying
 from detectors.vision.covering import Cover, nobody
+from detectors.vision.hazard import FindHazards
 from detectors.vision.models import Model
 from detectors.vision.person import FindPersons, Persons, person_finder, picture_of
 from ingest.bus.contract import Draft, Record
@@ -62,6 +63,7 @@ class PerceiveStage:
         pictures: the JPEG of a reference, None when it is gone; may raise `StoreRetryable`.
         finder: makes of the model what finds the persons of a decoded picture.
         cover: is told the persons of each frame that evidence was made of, to cover them there.
+        hazards: looks for fire and smoke too, where there is a model for them.
 
     Raises:
         SettingsError: the model cannot be read, or is not what its card says.
@@ -79,7 +81,9 @@ class PerceiveStage:
         settings: PerceiveSettings,
         finder: Callable[[Model], FindPersons] = person_finder,
         cover: Cover = nobody,
+        hazards: FindHazards | None = None,
     ) -> None:
+        self._hazards = hazards
         self.settings, self._pictures, self._find, self._cover = settings, pictures, finder(model), cover
 
     def initial(self, partition: int) -> State:
@@ -135,9 +139,7 @@ class PerceiveStage:
 
     def progress(self, state: State) -> Progress:
         counts = state.counts
-        return Progress(
-            None, {"shed": counts.shed, "gone": counts.gone, "broken": counts.broken, "turned": counts.turned}
-        )
+        return Progress(None, {"shed": counts.shed, "gone": counts.gone, "broken": counts.broken})
 
     def _look(self, state: State, frame: FrameReference) -> tuple[State, Tick | None]:
         counts = state.counts
@@ -156,6 +158,9 @@ class PerceiveStage:
         if frame.evidence is not None:
             self._cover(frame.evidence, persons)
         tick = perceived_tick(state.partition, frame, persons, ends_at_ns)
+        if self._hazards is not None:
+            seen = self._hazards(picture)
+            tick = replace(tick, flame=np.array([seen.flame], np.float32), smoke=np.array([seen.smoke], np.float32))
         counts = msgspec.structs.replace(counts, looked=counts.looked + 1, turned=counts.turned + turned)
         after = {camera: each for camera, each in state.recent.items() if camera != frame.camera}
         if len(recent.box):

@@ -53,14 +53,18 @@ class Signs:
     """Of the largest veil."""
 
     share: float  # of the picture
+    detailed: float  # share of it that has lost detail, beside what is flat and has changed with it
     everywhere: float  # share of all cells with detail that lose some
-    restless: float  # mean change of its cells from picture to picture, grey levels, beyond that of the others
+    restless: (
+        float  # mean change of its cells from picture to picture beyond the others', grey levels or percent
+    )
     grown: float  # its share now beside that of some seconds ago
     lasts_s: float  # how long some of it has been there
+    hard: float  # share of its border at which there are edges of something else
     pale: float  # its own light beside the brightest that is usual in the picture
 
 
-NO_SIGNS = Signs(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+NO_SIGNS = Signs(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +74,7 @@ class Cells:
     veiled: Bools
     lost: Bools  # some of its detail is gone, for whatever cause
     detailed: Bools  # it has detail that could be lost
+    foreign: Bools  # it shows edges that the background does not have
     mean: F32  # grey level, with the gain of the picture taken out
     light: F32  # of the veil's own light, grey levels, NaN where there is no veil
 
@@ -128,20 +133,27 @@ class Smoke:
         means = np.stack([cells.mean for _, cells in self._lately])
         veiled = np.stack([cells.veiled for _, cells in self._lately])
         last = self._lately[-1][1]
-        change = np.median(np.abs(np.diff(means, axis=0))[-6:], axis=0)  # what came and stands is not restless
+        # By the median, what came and stands is not restless; and a flicker of the light moves the bright the most.
+        moved = np.abs(np.diff(means, axis=0))[-6:]
+        levels, percent = (np.median(each, axis=0) for each in (moved, 100 * moved / np.maximum(means[-1], 20.0)))
+        beyond = [float(each[veil].mean()) - float(np.median(each[~veil])) for each in (levels, percent)]
         near = cv2.dilate(veil.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
         earlier = veiled[times <= at_ns - 4 * NS_PER_S]
         size = (veiled & near).sum(axis=(1, 2))
-        thin = np.flatnonzero(size < 0.25 * size[-1])
+        thin = np.flatnonzero(size < np.maximum(0.1 * size[-1], 2))
         began_ns = int(times[min(thin[-1] + 1, len(times) - 1)] if len(thin) else times[0])
         before = float(np.median((earlier & near).sum(axis=(1, 2)))) if len(earlier) else float(veil.sum())
+        grown = cv2.dilate(veil.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        border = grown & (cv2.erode(veil.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
         light = last.light[veil & ~np.isnan(last.light)]
         return Signs(
             share=float(veil.mean()),
+            detailed=float(last.lost[veil].mean()),
             everywhere=float((last.lost & last.detailed).sum()) / max(float(last.detailed.sum()), 1.0),
-            restless=float(change[veil].mean()) - float(np.median(change[~veil])) if not veil.all() else 0.0,
+            restless=min(beyond) if not veil.all() else 0.0,
             grown=float(veil.sum()) / max(before, 1.0),
             lasts_s=(at_ns - began_ns) / NS_PER_S,
+            hard=float(last.foreign[border].mean()) if border.any() else 0.0,
             pale=float(np.median(light)) / max(float(np.percentile(last.mean, 95)), 1.0) if len(light) else 0.0,
         )
 
@@ -176,10 +188,11 @@ def cells_of(grey: F32, colour: F32, usual: Usual) -> Cells:
     through = _coarse(fine * fine_usual) / np.maximum(power_usual, 0.5)
     rest = power - through * through * power_usual
     noise = float(np.median(rest))
-    detailed = power_usual >= np.float32(max(_DETAIL_MIN**2, 0.5 * noise))
     kept = mean / np.maximum(mean_usual, 4.0)
-    # In the dark a coarse encoder spends nothing on detail: a deep shadow must have lost more to be a veil.
-    lost = detailed & (through < 0.75) & (through < np.where(kept < 0.7, 0.6, 0.8) * kept)
+    # Detail that a mere shadow would hide in the noise, or in what a coarse encoder leaves of the dark, tells nothing.
+    shaded = np.minimum(kept, 1.0) ** 2 * power_usual
+    detailed = shaded >= np.float32(max(_DETAIL_MIN**2, 0.5 * noise))
+    lost = detailed & (through < 0.75) & (through < 0.8 * kept)
     pure = rest - noise <= 0.3 * power_usual + 0.5 * noise
     own = (colour * np.float32(gain) - through[..., None] * usual.colour) / np.maximum(1 - through, 0.2)[..., None]
     tint = usual.colour.mean(axis=(0, 1)) / max(float(usual.colour.mean()), 1.0)
@@ -191,15 +204,17 @@ def cells_of(grey: F32, colour: F32, usual: Usual) -> Cells:
     flat = ~detailed & (np.abs(mean - mean_usual) >= _SHIFT_MIN) & (power <= power_usual + 2 * noise)
     beside = cv2.dilate(veiled.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     light = np.where(veiled, own.mean(axis=2), np.nan).astype(np.float32)
-    return Cells(veiled | (flat & beside), lost, detailed, mean, light)
+    return Cells(veiled | (flat & beside), lost, detailed, rest - noise > 0.3 * power_usual + 12.0, mean, light)
 
 
 def is_smoke(signs: Signs) -> bool:
     """Whether the signs of a veil are those of smoke."""
     return (
         signs.share >= (0.025 if signs.pale < 1.1 else 0.06)  # as white as steam, it must be more than steam
-        and signs.everywhere <= 0.65
-        and signs.restless >= 0.8
+        and signs.everywhere <= 0.75
+        and signs.restless >= 1.0
+        and signs.hard <= 0.22
+        and signs.detailed >= 0.3
         and signs.lasts_s >= 4.0
     )
 
