@@ -217,9 +217,8 @@ def _objects(
     read, over = np.zeros(watched.shape, np.bool_), np.zeros(watched.shape, np.bool_)
     looks: Bools = np.asarray(watched.any(axis=1))
     camera_looks = np.bincount(district.view_camera[looks[district.view_zone]], minlength=len(district.cameras)) > 0
-    usable = (moment.camera_row >= 0) & tick.objects_known & ((tick.picture & int(occupancy.BLIND)) == 0)
-    frames = np.flatnonzero(usable)
-    frames = frames[camera_looks[moment.camera_row[frames]]]
+    frames = np.flatnonzero((moment.camera_row >= 0) & tick.objects_known)
+    frames = frames[(camera_looks & ~moment.camera_blind)[moment.camera_row[frames]]]
     if not len(frames):
         return read, over, watch
     seen = np.zeros(len(looks), np.bool_)
