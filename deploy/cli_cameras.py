@@ -117,6 +117,19 @@ def cameras_remove(camera: tuple[str, ...], settings_path: Path | None, data: Pa
     _say(remove_cameras(load(settings_path, data), camera))
 
 
+@cameras.command("relearn")
+@click.argument("camera", nargs=-1, required=True)
+@settings_options
+def cameras_relearn(camera: tuple[str, ...], settings_path: Path | None, data: Path | None) -> None:
+    """Learn anew what the pictures of cameras usually show: after one was turned, or its place was rebuilt.
+
+    Example:  drumtower cameras relearn gate-9
+    """
+    from deploy.registry_change import relearn_cameras
+
+    _say(relearn_cameras(load(settings_path, data), camera))
+
+
 @cameras.command("probe")
 @click.argument("url")
 @click.option("--user", help="Who logs in at the camera.")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from deploy.parts import open_registry_bus
 from deploy.settings import Settings
 from ingest.bus.contract import Bus
+from ingest.clock import SystemClock
 from ingest.errors import SettingsError
 from ingest.registry.cameras import camera_row
 from ingest.registry.change import (
@@ -15,6 +16,7 @@ from ingest.registry.change import (
     known_camera,
     refuse_known,
     with_cameras,
+    with_relearning,
     without_cameras,
 )
 from ingest.registry.district import Camera, District
@@ -50,6 +52,19 @@ def remove_cameras(settings: Settings, ids: Sequence[str]) -> list[str]:
     """
     with open_registry_bus(settings) as bus:
         return remove_on(bus, ids)
+
+
+def relearn_cameras(settings: Settings, ids: Sequence[str]) -> list[str]:
+    """
+    Learn anew what the pictures of these cameras usually show: after they were turned, or their place was rebuilt.
+
+    Raises:
+        SettingsError: there is none of this id.
+        StoreConflict: someone else changed the registry meanwhile.
+    """
+    at_ns = SystemClock().now_ns()
+    with open_registry_bus(settings) as bus:
+        return change_registry(bus, lambda previous, _: with_relearning(previous, ids, at_ns))
 
 
 def add_on(bus: Bus, id_: str, cells: Cells) -> list[str]:

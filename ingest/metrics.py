@@ -42,6 +42,9 @@ class Metrics:
         self._clocks = gauge(
             "cameras_by_clock_offset", "Cameras whose clock is off by no more than the bucket.", "off_s"
         )
+        self._pictures = gauge(
+            "cameras_by_picture", "Live cameras by what is wrong with their last picture.", "trouble"
+        )
         self._flooding = gauge("cameras_flooding", "Cameras that send more than they may, and are held back.")
         self._held_back = counter("held_back_seconds", "Time in which streams were held back for their flood.")
         self._ticks = counter("ticks", "Ticks that were appended to the bus.")
@@ -92,6 +95,10 @@ class Metrics:
     def cameras_by_clock(self, counts: dict[str, int]) -> None:
         for bucket, count in counts.items():
             self._clocks.labels(bucket).set(count)
+
+    def cameras_by_picture(self, counts: dict[str, int]) -> None:
+        for trouble, count in counts.items():
+            self._pictures.labels(trouble).set(count)
 
     def cameras_flooding(self, cameras: int) -> None:
         self._flooding.set(cameras)

@@ -26,6 +26,9 @@ class IngestMetrics(Protocol):
     def cameras_by_clock(self, counts: dict[str, int]) -> None:
         """Cameras by how far their clock is off: bucket of seconds, `more`, `unknown`."""
 
+    def cameras_by_picture(self, counts: dict[str, int]) -> None:
+        """Live cameras by what is wrong with their last picture; one may be counted for several."""
+
     def cameras_flooding(self, cameras: int) -> None:
         """Cameras that send more than they may."""
 
@@ -51,6 +54,8 @@ class NoMetrics:
     def cameras_by_state(self, counts: dict[str, int]) -> None: ...
 
     def cameras_by_clock(self, counts: dict[str, int]) -> None: ...
+
+    def cameras_by_picture(self, counts: dict[str, int]) -> None: ...
 
     def cameras_flooding(self, cameras: int) -> None: ...
 

@@ -60,7 +60,7 @@ class Observation:
         return self if self.jpeg is None and self.evidence is None else replace(self, jpeg=None, evidence=None)
 
 
-def of_stream(camera: int, kind: EventKind, since_ns: int, at_ns: int) -> Observation:
-    """What has become of a camera's stream, in the place of frames that it does not give."""
-    event = CameraEvent(kind, EventState.ON, np.nan, np.nan, since_ns)
+def of_stream(camera: int, kind: EventKind, since_ns: int, at_ns: int, value: float = np.nan) -> Observation:
+    """What its reader says of a camera's stream, beside the frames or in the place of those that it does not give."""
+    event = CameraEvent(kind, EventState.ON, value, np.nan, since_ns)
     return Observation(camera, at_ns, at_ns, TimeSource.ARRIVAL, events=(event,))

@@ -22,7 +22,7 @@ from ingest.cameras.measures import IngestMetrics, NoMetrics
 from ingest.cameras.observation import Observation, of_stream
 from ingest.cameras.sender import Pending, Sender
 from ingest.cameras.settings import IngestSettings
-from ingest.cameras.state import CLOCK_BUCKETS, CameraState, StreamState, clock_bucket, stream_kind
+from ingest.cameras.state import CLOCK_BUCKETS, PICTURE_FLAGS, CameraState, StreamState, clock_bucket, words_of
 from ingest.cameras.ticker import Ticker
 from ingest.cameras.workers.supervisor import Supervisor
 from ingest.clock import NS_PER_S, Clock, utc, utc_ns
@@ -239,6 +239,8 @@ class IngestRole:
         counts: Counter[str] = Counter(state.state for state in states.values())
         self._metrics.cameras_by_state({**dict.fromkeys(get_args(StreamState), 0), **counts})
         self._metrics.cameras_flooding(sum(state.flooding for state in states.values()))
+        pictures = Counter(flag for state in states.values() for flag in state.picture if state.state == "live")
+        self._metrics.cameras_by_picture({**dict.fromkeys(PICTURE_FLAGS, 0), **pictures})
         clocks = Counter(clock_bucket(state) for state in states.values())
         self._metrics.cameras_by_clock(
             {**dict.fromkeys([*(name for _, name in CLOCK_BUCKETS), "unknown"], 0), **clocks}
@@ -250,11 +252,12 @@ class IngestRole:
         except StoreRetryable as error:
             self._live_lost(error)
         at_ns, number_of = self._clock.now_ns(), {camera.id: camera.number for camera in self._camera_of.values()}
-        kinds = {camera_id: stream_kind(state) for camera_id, state in states.items() if camera_id in number_of}
+        limits = self._settings.clock_offset_s_max, self._settings.key_gap_s_max
         return [
-            of_stream(number_of[camera_id], kind, utc_ns(states[camera_id].since), at_ns)
-            for camera_id, kind in kinds.items()
-            if kind is not None
+            of_stream(number_of[camera_id], kind, utc_ns(state.since), at_ns, value)
+            for camera_id, state in states.items()
+            if camera_id in number_of
+            for kind, value in words_of(state, *limits)
         ]
 
     def _tell(self, camera_id: str, state: CameraState) -> None:

@@ -62,7 +62,8 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     signals: bool = True  # whether pictures are measured: foreground, sharpness, brightness, freeze
     flow: bool = False  # whether motion is measured too (optical flow)
     absorb_s: Seconds = 1_800.0  # a crowd that stands still is background after about this long
-    frozen_s: Seconds = 10.0  # exactly the same picture for so long is frozen
+    frozen_s: Seconds = 4.0  # exactly the same picture for so long, over three key frames, is frozen
+    key_gap_s_max: Seconds = 10.0  # key frames further apart are told: after a loss nothing is seen for so long
     frames: bool = False  # JPEG of each sample to the live store, for the perceive stage
     frame_width_px: Annotated[int, msgspec.Meta(ge=64, le=7_680)] = 960  # of the JPEG
     frame_quality: Annotated[int, msgspec.Meta(ge=1, le=100)] = 80  # of the JPEG, 1 to 100

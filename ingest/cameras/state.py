@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from ingest.schema.tick import EventKind
+from ingest.schema.tick import EventKind, Picture
 
 StreamState = Literal[
     "connecting", "live", "stalled", "no_video", "auth_failed", "refused", "quarantined", "off", "unreachable"
@@ -25,6 +25,9 @@ _STREAM_KIND: dict[StreamState, EventKind] = {
 }
 
 
+PICTURE_FLAGS = tuple(flag.name.lower() for flag in Picture if flag.name)
+
+
 class CameraState(msgspec.Struct, frozen=True, kw_only=True):
     """Kept in the live store under kind `camera`, by camera id, JSON."""
 
@@ -37,11 +40,24 @@ class CameraState(msgspec.Struct, frozen=True, kw_only=True):
     offset_s: float | None = None  # camera clock less ours
     drift_ppm: float | None = None  # how fast the offset grows, microseconds per second
     flooding: bool = False  # it sends more than it may, and is held back
+    key_gap_s: float | None = None  # between two pictures that stand for themselves
 
 
 def stream_kind(state: CameraState) -> EventKind | None:
     """What the bus is told of a camera beside its frames, or in their place."""
     return _STREAM_KIND.get(state.state) or (EventKind.STREAM_FLOODING if state.flooding else None)
+
+
+def words_of(state: CameraState, clock_offset_s_max: float, key_gap_s_max: float) -> list[tuple[EventKind, float]]:
+    """All that the bus is told of a camera beside its frames, or in their place, each with its number or NaN."""
+    kind = stream_kind(state)
+    words = [] if kind is None else [(kind, math.nan)]
+    if state.state == "live":
+        if state.offset_s is not None and abs(state.offset_s) > clock_offset_s_max:
+            words.append((EventKind.STREAM_CLOCK_OFF, state.offset_s))
+        if state.key_gap_s is not None and state.key_gap_s > key_gap_s_max:
+            words.append((EventKind.STREAM_KEY_GAP, state.key_gap_s))
+    return words
 
 
 # Upper ends of the offsets that are counted together, s, with their names.

@@ -118,6 +118,21 @@ def without_cameras(previous: District, ids: Iterable[str]) -> tuple[District, l
     return district, [f"camera {id_}: removed" for id_ in sorted(gone)]
 
 
+def with_relearning(previous: District, ids: Iterable[str], at_ns: int) -> tuple[District, list[str]]:
+    """
+    The district in which what the pictures of these cameras usually show is learned anew from `at_ns` on.
+
+    Raises:
+        CameraMissing: there is no such camera.
+    """
+    given = {known_camera(previous, id_).id for id_ in ids}
+    cameras = (
+        msgspec.structs.replace(camera, relearned_at_ns=at_ns) if camera.id in given else camera
+        for camera in previous.cameras
+    )
+    return district_of(cameras, previous.zones), [f"camera {id_}: learned anew" for id_ in sorted(given)]
+
+
 def known_camera(district: District, id_: str) -> Camera:
     """
     Raises:
@@ -144,7 +159,7 @@ def cells_of(camera: Camera) -> dict[str, object]:
     """The columns of a file that would make this camera again."""
     facts = msgspec.structs.asdict(camera)
     facts["other_urls"] = list(camera.other_urls) or None
-    left_out = ("number", "partition", "calibration")
+    left_out = ("number", "partition", "calibration", "relearned_at_ns")
     return {name: value for name, value in facts.items() if name not in left_out and value is not None}
 
 

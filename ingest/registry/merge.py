@@ -99,7 +99,8 @@ def _cameras(
         free += not former
         facts = {name: getattr(row, name) for name in Camera.__struct_fields__ if hasattr(row, name)}
         placed = {"number": number, "partition": placement.of(row.site), "calibration": calibration}
-        cameras.append(Camera(**(facts | placed)))
+        learned = {"relearned_at_ns": former.relearned_at_ns if former else 0}
+        cameras.append(Camera(**(facts | placed | learned)))
     return cameras
 
 

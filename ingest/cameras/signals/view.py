@@ -35,7 +35,11 @@ _SHIFT_PX_MIN = 3.0  # of 160: 2 % of the picture's width
 _FITS, _WORSE, _UNLIKE = 0.65, 0.6, 0.35  # of the usual fit
 _ELSEWHERE = 0.35  # fit of the reference elsewhere, of the usual fit
 _STEADY = 0.5  # fit with the picture before, of the usual fit
-_WILD, _WILD_TIMES = 8.0, 3.0  # mean change from picture to picture: grey levels, and of the usual
+_WILD, _WILD_TIMES, _STILL_WILD = (
+    8.0,
+    3.0,
+    0.5,
+)  # mean change from picture to picture: grey levels, of the usual; of both
 _FIT_MIN = 0.25  # where the usual fit is less, the place has no edges to hold on to
 _PICTURES_MIN = 3
 _SUDDEN_S = 5.0
@@ -58,7 +62,7 @@ class View:
         self._slot = -1
         self._before: Field | None = None
         self._now: Field = self._reference
-        self._learned = self._elsewhere = self._nowhere = self._wild = self._pictures = 0
+        self._learned = self._elsewhere = self._nowhere = self._wild = self._calm = self._pictures = 0
         self._usual_fit = self._usual_change = self._change = 0.0
         self._fitted_ns = 0
         self._moved = self._unsteady = self._sagged = False
@@ -83,7 +87,9 @@ class View:
         else:
             sudden = at_ns - self._fitted_ns <= int(_SUDDEN_S * NS_PER_S)
             self._shake(fit, change, sudden)
-            if has_detail and not self._wild and fit < _WORSE * self._usual_fit:
+            if not has_detail and sudden:
+                self._fitted_ns = at_ns  # what is behind the cover is told when it can be seen
+            elif has_detail and not self._wild and fit < _WORSE * self._usual_fit:
                 self._move(fit, steady, sudden)
         if not self._unsteady:
             self._look_back(at_ns)
@@ -101,8 +107,14 @@ class View:
 
     def _shake(self, fit: float, change: float, sudden: bool) -> None:
         """Count pictures in a row that have nothing in common with the place, nor with one another."""
-        wild = fit < _UNLIKE * self._usual_fit and change >= max(_WILD, _WILD_TIMES * self._usual_change)
-        self._wild = self._wild + 1 if wild and (self._wild or sudden) else 0
+        # One of them may by chance be like another: what has begun ends with several that are not wild.
+        least = max(_WILD, _WILD_TIMES * self._usual_change) * (_STILL_WILD if self._unsteady else 1.0)
+        wild = fit < (_FITS if self._unsteady else _UNLIKE) * self._usual_fit and change >= least
+        self._calm = 0 if wild else self._calm + 1
+        if wild and (self._wild or sudden):
+            self._wild += 1
+        elif self._calm >= (_PICTURES_MIN if self._unsteady else 1):
+            self._wild = 0
         self._unsteady = self._wild >= _PICTURES_MIN
 
     def _move(self, fit: float, steady: float, sudden: bool) -> None:

@@ -50,6 +50,7 @@ class Status:
     offset_ns: int | None = None
     drift_ppm: float | None = None
     is_flooding: bool = False
+    key_gap_s: float | None = None
 
 
 class CameraReader(Protocol):
@@ -88,6 +89,7 @@ class Reader:
         self.last_frame_at_ns = 0
         self.picture = 0
         self.offset_ns: int | None = None
+        self.key_gap_s: float | None = None  # of a video stream, as last measured
         self.flooded_ns: int | None = None  # when it was last held back, monotonic
         self._pace = Pace(settings.stream_packets_per_s_max, settings.stream_mbit_per_s_max * 1e6 / 8)
         self._drift = Drift()
@@ -121,6 +123,7 @@ class Reader:
             self.offset_ns,
             self._drift.ppm(),
             is_recent(self.flooded_ns, self.clock.monotonic_ns()),
+            self.key_gap_s,
         )
 
     def say(self, state: StreamState, cause: str = "") -> None:

@@ -296,7 +296,8 @@ def how_read(camera: Camera) -> tuple[object, ...]:
     """What a reader needs of a camera: where this is the same, its stream need not be opened again."""
     secret = camera.user, camera.password_file, camera.password_env, camera.password_key
     size = camera.width_px, camera.height_px
-    return camera.number, camera.source, camera.url, camera.other_urls, *secret, camera.sampling_period_s, *size
+    address, learned = (camera.source, camera.url, camera.other_urls), camera.relearned_at_ns
+    return camera.number, *address, *secret, camera.sampling_period_s, *size, learned
 
 
 def _state(status: Status) -> CameraState:
@@ -310,4 +311,5 @@ def _state(status: Status) -> CameraState:
         offset_s=None if status.offset_ns is None else status.offset_ns / NS_PER_S,
         drift_ppm=status.drift_ppm,
         flooding=status.is_flooding,
+        key_gap_s=status.key_gap_s,
     )

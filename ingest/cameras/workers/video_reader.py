@@ -118,6 +118,7 @@ class VideoReader(Reader):
 
     def _offer(self, stream: VideoStream, packet: StreamPacket, sampler: Sampler) -> None:
         want = sampler.offer(packet.packet.is_keyframe, packet.at_s)
+        self.key_gap_s = sampler.key_gap_s
         if want is Want.PASS:
             return
         job = Job(stream, packet, want, sampler.keys_only)

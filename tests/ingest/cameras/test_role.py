@@ -77,6 +77,9 @@ class Tally:
     def cameras_by_clock(self, counts: dict[str, int]) -> None:
         self.clocks = counts
 
+    def cameras_by_picture(self, counts: dict[str, int]) -> None:
+        self.pictures = counts
+
     def cameras_flooding(self, cameras: int) -> None:
         self.counts["flooding"] = cameras
 
