@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
 from deploy.calibration_notes import calibration_notes
 from ingest.registry.district import Calibration, District, PointPair, district_of
+from tests.deploy.command import drumtower
 from tests.detectors.geometry.pinhole import Pinhole
 from tests.detectors.plaza import PLANE, camera, square, zone
 
@@ -43,3 +46,23 @@ def test_a_camera_whose_points_are_elsewhere_counts_for_no_zone_and_says_so():
 def test_a_site_without_zones_has_no_zone_to_miss():
     district = seen_by(Pinhole(6.0, 22.0), 8.0, 22.0, (9.0, 20.0))
     assert calibration_notes(district_of(district.cameras, [])) == []
+
+
+def test_check_says_that_a_zone_without_capacity_has_density_levels_only(tmp_path):
+    ring = [[13.0, 52.0], [13.001, 52.0], [13.001, 52.001], [13.0, 52.001], [13.0, 52.0]]
+    feature = {
+        "type": "Feature",
+        "properties": {"id": "plaza", "name": "Plaza", "site": "square", "class": "open"},
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+    }
+    zones = tmp_path / "zones.geojson"
+    zones.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    cameras = tmp_path / "cameras.csv"
+    cameras.write_text(
+        "id,name,site,source,url,lon,lat,calibration\ngate-1,Gate 1,square,rtsp,rtsp://10.0.0.1/a,13.0005,52.0005,\n"
+    )
+    for kind, file in (("cameras", cameras), ("zones", zones)):
+        taken = drumtower(kind, "import", file, "--data", tmp_path / "data")
+        assert taken.code == 0, taken.err
+    said = drumtower("check", "--data", tmp_path / "data")
+    assert said.code == 0 and "zone plaza: no safe_capacity, so density levels only." in said.out + said.err
