@@ -76,7 +76,7 @@ def measure(quick: bool) -> Figures:
         talk(f"Voronoi density of {len(recording.frame) / len(recording.frame_start[1:]):.1f} persons a frame done")
     if quick:
         dense = _Recording(RECORDING, lambda frame, _: _is_dense(frame) & (frame < _DENSE[0] + 60))
-    return _merged(figures) | _walls(dense, repeats)
+    return _merged(figures) | _walls(dense, repeats) | scatter()
 
 
 def _is_dense(frame: Ints) -> Bools:
@@ -220,6 +220,26 @@ def _pedpy_voronoi(recording: _Recording, ground: pedpy.WalkableArea) -> Floats:
 def _our_voronoi(recording: _Recording, zones: density.Outline, walls: shapely.Polygon | None) -> Floats:
     cells = density.voronoi_cells(zones, recording.place_m, recording.frame_start, walls=walls)
     return density.voronoi_density(zones, cells, recording.frame_start)[:, 0]
+
+
+def series() -> tuple[Floats, Floats, Floats]:
+    """(T,) seconds, classic and Voronoi density before the bottleneck while it is dense, by ours alone."""
+    dense = _Recording(RECORDING, lambda frame, _: _is_dense(frame))
+    zones = density.outline([shapely.Polygon(_AREA)])
+    classic = density.classic_density(zones, dense.place_m, dense.frame_start)[:, 0]
+    frame = dense.frame.min() + np.arange(len(classic))
+    return frame / FRAMES_PER_S, classic, _our_voronoi(dense, zones, None)
+
+
+def scatter() -> Figures:
+    """How far the two densities scatter on the same frames."""
+    _, classic, voronoi = series()
+    return {
+        "classic_mean_per_m2": float(classic.mean()),
+        "classic_sd_per_m2": float(classic.std()),
+        "voronoi_mean_per_m2": float(voronoi.mean()),
+        "voronoi_sd_per_m2": float(voronoi.std()),
+    }
 
 
 def _merged(figures: Figures) -> Figures:
