@@ -132,6 +132,8 @@ def persons_in_views(there: Standing) -> Ints:
 
 def persons_by_head(there: Standing) -> Ints:
     """(Q,) of these, how many were placed by the head."""
+    if not there.by_head.any():  # nearly always
+        return np.zeros(len(there.start) - 1, np.int64)
     return _in_each(there, there.counted & there.by_head)
 
 
