@@ -4,7 +4,8 @@
     frozen, dark, covered, washed_out, moved, unsteady, corrupt, blurred    nothing that it says counts meanwhile
     colour_lost, key_gap    it still counts
 
-Flags of the tick, each held for some seconds; `key_gap` is its reader's word. A notice; amber where the camera looks at
+Flags of the tick, each held for some seconds, or several in turn for a little longer: by night it is not always clear
+what takes the detail away. `key_gap` is its reader's word. A notice; amber where the camera looks at
 a crowd and has gone blind. One condition a camera: of several troubles the first of the list is told. A camera that
 sends nothing any more ends it as unknown: `health.stream` tells of that.
 """
@@ -39,8 +40,8 @@ _FLAG_OF = {
     "colour_lost": Picture.COLOUR_LOST,
 }
 TROUBLES = (*_FLAG_OF, "key_gap")
-_KEY_GAP = TROUBLES.index("key_gap")
-_BLINDING = np.arange(len(TROUBLES)) < TROUBLES.index("colour_lost")
+_KEY_GAP, _POOR = TROUBLES.index("key_gap"), len(TROUBLES)  # the last: blind for whatever cause
+_BLINDING = np.arange(len(TROUBLES)) < TROUBLES.index("colour_lost")  # (10,)
 _FLAGS = np.array(list(_FLAG_OF.values()), np.int64)
 _SAID_NS = 3 * NS_PER_S  # its reader says so each second
 _SAMPLES_MISSED_MAX = 5
@@ -57,6 +58,7 @@ class PictureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     blurred_s: Seconds = 4.0  # of a picture out of focus
     colour_lost_s: Seconds = 5.0  # of a picture without its colours
     key_gap_s: Seconds = 5.0  # of key frames that come too seldom
+    poor_s: Seconds = 6.0  # of pictures that are useless for one cause or another
     release_s: Seconds = 3.0  # of good pictures, before it is over
     gap_s: Seconds = 1.0  # a good picture within so long does not start the time anew
     crowd_use: Positive = 0.5  # of the safe capacity: a camera that goes blind over such a zone is amber
@@ -88,7 +90,7 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    onset: onset.State  # (C, 10)
+    onset: onset.State  # (C, 11)
     pictures: Pictures
     crowd: Crowd
 
@@ -101,8 +103,9 @@ class PictureHealth:
 
     def prepare(self, settings: PictureSettings, district: DistrictView) -> Prepared:
         period_s = np.array([camera.sampling_period_s for camera in district.cameras], np.float64)
-        hold_ns = np.array([int(getattr(settings, f"{trouble}_s") * 1e9) for trouble in TROUBLES], np.int64)
-        release_ns = np.full(len(TROUBLES), int(settings.release_s * 1e9), np.int64)
+        held = [getattr(settings, f"{trouble}_s") for trouble in TROUBLES]
+        hold_ns = np.array([int(seconds * 1e9) for seconds in (*held, settings.poor_s)], np.int64)
+        release_ns = np.full(len(hold_ns), int(settings.release_s * 1e9), np.int64)
         unlooked_s = np.maximum(settings.unlooked_s, _SAMPLES_MISSED_MAX * period_s)
         return Prepared(
             settings=settings,
@@ -116,7 +119,7 @@ class PictureHealth:
         zero, not_yet = np.zeros(cameras, np.int64), np.full(cameras, NOT_YET, np.int64)
         false, unknown = np.zeros(cameras, np.bool_), np.full(cameras, np.nan)
         pictures = Pictures(not_yet, zero, not_yet, unknown, zero - 1, false, zero)
-        return State(onset.blank(cameras, len(TROUBLES)), pictures, nobody(prepared.district))
+        return State(onset.blank(cameras, len(TROUBLES) + 1), pictures, nobody(prepared.district))
 
     def step(self, prepared: Prepared, state: State, moment: Moment, tick: Tick) -> tuple[State, Sequence[Condition]]:
         settings, before = prepared.settings, state.pictures
@@ -124,20 +127,21 @@ class PictureHealth:
         looked_ns, looked, flagged = _flags(before.looked_ns, moment, tick)
         gap_said_ns, gap_s = _key_gaps(before, moment, tick)
         gaps = (gap_said_ns != NOT_YET) & (moment.at_ns - gap_said_ns <= _SAID_NS)
-        over = np.concatenate([flagged, gaps[:, None]], axis=1)
-        observed = np.repeat(looked[:, None], len(TROUBLES), axis=1)
-        at_ns = np.repeat(looked_ns[:, None], len(TROUBLES), axis=1)
+        blind = (flagged & _BLINDING[:_KEY_GAP]).any(axis=1, keepdims=True)
+        over = np.concatenate([flagged, gaps[:, None], blind], axis=1)
+        observed = np.repeat(looked[:, None], over.shape[1], axis=1)
+        at_ns = np.repeat(looked_ns[:, None], over.shape[1], axis=1)
         observed[:, _KEY_GAP], at_ns[:, _KEY_GAP] = True, moment.at_ns
         # One trouble that becomes another is one condition: none is over before the picture is good.
         poor = flagged.any(axis=1, keepdims=True)
-        under = np.concatenate([np.repeat(~poor, _KEY_GAP, axis=1), ~gaps[:, None]], axis=1)
+        under = np.concatenate([np.repeat(~poor, _KEY_GAP, axis=1), ~gaps[:, None], ~poor], axis=1)
         risen = onset.step(prepared.rule, state.onset, at_ns, observed, over, under)
         elapsed_ns = min(moment.elapsed_ns, int(settings.tick_gap_s * 1e9))
         unlooked_ns = np.where(looked, 0, before.unlooked_ns + elapsed_ns)
         lost = (unlooked_ns >= prepared.unlooked_ns) & ~gaps
         risen = onset.forget(risen, lost)
         raised = np.asarray(risen.raised.any(axis=1))
-        trouble = np.where(raised, _first(risen), -1)
+        trouble = np.where(raised, _first(risen, before.trouble), -1)
         # Once amber it stays so while it is blind: what it would show is not known.
         crowded = over_crowd(prepared.district, crowd, settings.crowd_use, settings.crowd_per_m2)
         amber = raised & _BLINDING[trouble] & (before.over_crowd | crowded)
@@ -174,11 +178,12 @@ class PictureHealth:
         )
 
 
-def _first(risen: onset.State) -> Ints:
-    """(C,) the first raised trouble, of those that the last picture had if there is one."""
-    present = risen.raised & risen.over
-    shown = np.where(present.any(axis=1, keepdims=True), present, risen.raised)
-    return np.asarray(shown.argmax(axis=1), np.int64)
+def _first(risen: onset.State, before: Ints) -> Ints:
+    """(C,) the first trouble that is raised, of those that the last picture had if there is one."""
+    named, poor = risen.raised[:, :_POOR], risen.raised[:, _POOR:]
+    present = (named | (poor & _BLINDING)) & risen.over[:, :_POOR]
+    shown = np.where(present.any(axis=1, keepdims=True), present, named)
+    return np.where(shown.any(axis=1), shown.argmax(axis=1), before)
 
 
 def _flags(looked_ns: Ints, moment: Moment, tick: Tick) -> tuple[Ints, Bools, Bools]:
@@ -217,7 +222,7 @@ def _condition(
     district, record, pictures = prepared.district, prepared.district.cameras[camera], state.pictures
     trouble, settings = int(pictures.trouble[camera]), prepared.settings
     name = TROUBLES[trouble]
-    onset_ns = int(state.onset.since_ns[camera, trouble])
+    onset_ns = int(state.onset.since_ns[camera, _POOR if _BLINDING[trouble] else trouble])
     # A flag is observed when a picture is looked at; what its reader says, at each tick.
     observed_ns = at_ns if ends or trouble == _KEY_GAP else int(pictures.looked_ns[camera])
     thresholds = {f"{name}_s": getattr(settings, f"{name}_s"), "release_s": settings.release_s}

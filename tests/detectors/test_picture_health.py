@@ -111,6 +111,15 @@ def test_one_trouble_that_becomes_another_is_one_condition():
     assert len({each.data.condition for each in findings}) == 1
 
 
+def test_useless_pictures_of_changing_cause_are_told_too():
+    # By night it is not always clear what takes the detail away.
+    turns = {at: Picture.COVERED if at // 3 % 2 else Picture.BLURRED for at in range(10, 40)}
+    ticks = [tick(at, {7: 1}, picture={7: int(turns.get(at, 0))}, captured_s=at) for at in range(1, 60)]
+    _, findings = run(detect(plaza(), only=ONLY), ticks)
+    assert changes(findings) == [("raised", "notice", 16.0), ("cleared", "notice", 43.0)]
+    assert len({each.data.condition for each in findings}) == 1
+
+
 def test_boxes_found_elsewhere_do_not_say_that_the_picture_is_good():
     ticks = []
     for at in range(1, 30):
