@@ -222,7 +222,8 @@ def _condition(
     district, record, pictures = prepared.district, prepared.district.cameras[camera], state.pictures
     trouble, settings = int(pictures.trouble[camera]), prepared.settings
     name = TROUBLES[trouble]
-    onset_ns = int(state.onset.since_ns[camera, _POOR if _BLINDING[trouble] else trouble])
+    since_ns = state.onset.since_ns[camera]
+    onset_ns = int(min(since_ns[trouble], since_ns[_POOR]) if _BLINDING[trouble] else since_ns[trouble])
     # A flag is observed when a picture is looked at; what its reader says, at each tick.
     observed_ns = at_ns if ends or trouble == _KEY_GAP else int(pictures.looked_ns[camera])
     thresholds = {f"{name}_s": getattr(settings, f"{name}_s"), "release_s": settings.release_s}
