@@ -107,6 +107,9 @@ class Detector(Protocol):
 class Learner(Protocol):
     """A detector that learns over weeks, too much for the snapshot that `save` makes every two seconds."""
 
+    @property
+    def name(self) -> str: ...
+
     def learned(self, prepared: Any, state: Any) -> Mapping[str, Part]:
         """What was learned, in parts that change seldom; none of it need be in `save`."""
 

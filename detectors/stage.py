@@ -113,6 +113,8 @@ class DetectStage:
         self.district, self.settings = district, settings
         self.detectors = tuple(prepared_settings(settings) if detectors is None else detectors)
         self._pictures = pictures if pictures is not None and pictures.pictures else None
+        learners = [(row, each.detector) for row, each in enumerate(self.detectors)]
+        self._learners = [(row, learner) for row, learner in learners if isinstance(learner, Learner)]
         self._lateness_ns = settings.lateness_ms * 1_000_000
         self._update_ns, self._silent_ns = int(settings.update_s * 1e9), int(settings.silent_s * 1e9)
         self._follows = any("object_track" in each.detector.reads for each in self.detectors)
@@ -204,29 +206,24 @@ class DetectStage:
         """Of those detectors that learn; a part is named after its detector."""
         prepared = self._prepared(state.partition)
         return {
-            f"{each.detector.name}/{name}": part
-            for each, own, kept in zip(self.detectors, prepared.detectors, state.detectors, strict=True)
-            if isinstance(each.detector, Learner)
-            for name, part in each.detector.learned(own, kept).items()
+            f"{learner.name}/{name}": part
+            for row, learner in self._learners
+            for name, part in learner.learned(prepared.detectors[row], state.detectors[row]).items()
         }
 
     def recall(self, state: State, parts: Mapping[str, bytes]) -> State:
-        prepared, states = self._prepared(state.partition), []
-        for each, own, kept in zip(self.detectors, prepared.detectors, state.detectors, strict=True):
-            if isinstance(each.detector, Learner):
-                prefix = f"{each.detector.name}/"
-                given = {name.removeprefix(prefix): part for name, part in parts.items() if name.startswith(prefix)}
-                kept = each.detector.recall(own, kept, given)
-            states.append(kept)
+        prepared, states = self._prepared(state.partition), list(state.detectors)
+        for row, learner in self._learners:
+            prefix = f"{learner.name}/"
+            given = {name.removeprefix(prefix): part for name, part in parts.items() if name.startswith(prefix)}
+            states[row] = learner.recall(prepared.detectors[row], states[row], given)
         return replace(state, detectors=tuple(states))
 
     def live(self, state: State) -> Mapping[str, bytes]:
         district, seen = self.occupancy_of(state)
         prepared = self._prepared(state.partition).detectors
         learning = {
-            each.detector.name: each.detector.learning(own, kept)
-            for each, own, kept in zip(self.detectors, prepared, state.detectors, strict=True)
-            if isinstance(each.detector, Learner)
+            learner.name: learner.learning(prepared[row], state.detectors[row]) for row, learner in self._learners
         }
         shown = zone_states(district, seen, [what.last for what in state.opened.values()], learning)
         return {each.id: msgspec.json.encode(each) for each in shown}

@@ -175,6 +175,7 @@ export const text = {
     zone_class: 'Class',
     area: 'Area',
     observed: 'Observed',
+    learning: 'What is usual is still learned',
     cause: 'Cause',
     last_frame: 'Last frame',
     picture: 'Picture',

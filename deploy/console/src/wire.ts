@@ -115,6 +115,7 @@ export interface ZoneNow {
   degraded: boolean;
   observed_at: string | null;
   local_per_m2?: number | null; // where people stand most densely
+  learning?: Record<string, string>; // detectors that still learn here: `9 of 42 days`
 }
 
 export interface ZoneFacts {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -35,6 +36,7 @@ from tests.detectors.plaza import (
 )  # fmt: skip
 
 # A Monday, 14:13:20 UTC; the zone of 20 x 20 m lies in the middle of the 30 x 30 m that the camera looks down upon.
+GOLDEN = Path(__file__).parent / "golden/intrusion.txt"
 INSIDE, OUTSIDE = np.array([[0.0, 0.0]]), np.array([[12.0, 0.0]])
 
 
@@ -154,6 +156,23 @@ def test_a_camera_that_falls_silent_leaves_it_unknown() -> None:
     ]
     found = told(run(stage(zone(closed="24/7")), ticks)[1])
     assert (found[0], found[-1]) == (("raised", "amber", 7), ("unknown", "amber", 21))
+
+
+def test_a_night_in_a_depot_is_told_as_it_was(update_golden: bool) -> None:
+    """A walk through a closed yard, over a track and back; a bird; a box of one frame."""
+    yard = zone("yard", closed="24/7", polygon=square(-10.0, -10.0, 0.0, 10.0))
+    track = zone("track", zone_class=ZoneClass.TRACK, polygon=square(0.0, -10.0, 6.0, 10.0))
+    places = {at: np.array([[-12.0 + at * 0.5, 0.0]]) for at in range(4, 36)}
+    ticks = walk({**places, 36: np.empty((0, 2)), 50: np.array([[-5.0, 3.0]]), 51: np.empty((0, 2))}, 70)
+    found = run(stage(yard, track), ticks)[1]
+    lines = [
+        f"{seconds(each.time):g} {each.subject} {each.data.rule} {each.data.phase} {each.data.level} {each.data.value}"
+        for each in found
+    ]
+    if update_golden:
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_text("\n".join(lines) + "\n", "utf-8")
+    assert lines == GOLDEN.read_text("utf-8").splitlines()
 
 
 def doored(way: str) -> Zone:
