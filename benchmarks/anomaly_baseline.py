@@ -18,7 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import auckland, measuring
-from benchmarks.baseline_district import JUDGE_DAYS, SLOT_S, Counts, is_on_holiday, simulated
+from benchmarks.baseline_district import (
+    JUDGE_DAYS,
+    NOISY,
+    SLOT_S,
+    USUAL,
+    Counts,
+    Noise,
+    is_on_holiday,
+    simulated,
+)
 from detectors.anomaly.baseline import model as baseline
 from detectors.calendar import LocalTime
 
@@ -42,17 +51,20 @@ def measure(quick: bool) -> dict[str, float]:
         measuring.talk(f"districts: {figures}")
         figures |= _auckland()
         measuring.talk(f"Auckland: {figures['auckland_false_per_sensor_year']}")
+        figures |= _districts(SEEDS[:2], CAMERAS, EVENTS, "noisy_", 1, NOISY)
         figures |= _districts(SEEDS[:2], CAMERAS, EVENTS, "quarter_", 4)
         figures |= _districts(SEEDS[:2], CAMERAS, EVENTS, "sixteenth_", 16)
     return figures | {"baseline_cpu_s": process_time() - begun_s}
 
 
-def _districts(seeds: range, cameras: int, events: int, name: str, parts: int) -> dict[str, float]:
+def _districts(
+    seeds: range, cameras: int, events: int, name: str, parts: int, noise: Noise = USUAL
+) -> dict[str, float]:
     """The figures of simulated districts, each of which is judged in so many partitions."""
     false = holiday = hits = 0
     delays: list[float] = []
     for seed in seeds:
-        counts = simulated(seed, cameras, events)
+        counts = simulated(seed, cameras, events, noise)
         raised = np.zeros(counts.count.shape, np.bool_)
         for part in range(parts):
             raised[:, part::parts] = judged(counts.times, counts.count[:, part::parts], SLOT_S, cameras, 1.0)[0]
