@@ -181,14 +181,14 @@ def is_flame(signs: Signs) -> bool:
     """Whether the signs of a place are those of a flame."""
     return (
         signs.area_px >= _AREA_PX_MIN
-        and signs.present >= 0.8
-        and signs.stays >= 0.3
-        and signs.drift <= 0.6
+        and signs.present >= 0.7
+        and signs.stays >= 0.25
+        and signs.drift <= 0.8
         and signs.edge >= 0.08
-        and signs.steep >= 0.4
-        and 0.1 <= signs.churn <= 0.9
+        and signs.steep >= 0.35
+        and 0.07 <= signs.churn <= 0.9
         and signs.top_px >= 1.5
-        and signs.top_px >= 1.3 * signs.foot_px
+        and signs.top_px >= 1.15 * signs.foot_px
     )
 
 

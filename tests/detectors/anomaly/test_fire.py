@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from detectors.anomaly import fire, smoke
 from detectors.anomaly.candidate import Candidate, CandidateSettings
+from detectors.camera import events
 from detectors.registry import Configured, settings_of
 from detectors.settings import DetectSettings
 from detectors.stage import DetectStage
@@ -22,6 +24,7 @@ from ingest.schema.tick import EventKind, EventState, Tick
 from tests.detectors.plaza import camera, ns, reads, run, tick, told
 
 GATE, HALL, FAR = 7, 8, 9
+GOLDEN = Path(__file__).parent / "fire_findings.jsonl"
 CAMERAS = [camera(), camera(HALL, "gate-8"), camera(FAR, "far-9", site="harbour")]
 BURNS, NOT = 0.01, 0.0
 
@@ -129,6 +132,30 @@ def test_smoke_is_told_by_its_own_detector_from_its_own_column() -> None:
     ticks = [seeing(at, {GATE: 0.05}, "smoke") for at in range(1, 20)]
     found = run(stage((fire.detector, smoke.detector)), ticks)[1]
     assert {each.data.kind for each in found} == {"anomaly.smoke"}
+
+
+def test_a_fire_of_two_cameras_and_a_word_of_one_is_told_as_it_was(update_golden: bool) -> None:
+    ticks = [
+        seeing(at, {GATE: BURNS if 5 <= at <= 40 else NOT, HALL: 0.02 if 12 <= at <= 30 else NOT})
+        for at in range(1, 70)
+    ]
+    ticks[19] = saying(20, EventKind.FIRE, EventState.HAPPENED, BURNS)
+    lines = [msgspec.json.encode(each).decode() for each in findings(ticks)]
+    if update_golden:
+        GOLDEN.write_text("\n".join(lines) + "\n")
+    assert lines == GOLDEN.read_text().splitlines()
+
+
+def test_what_a_camera_says_and_what_we_see_are_findings_of_one_kind() -> None:
+    own = [Configured(each, settings_of(each, {})) for each in (fire.detector, events.detector)]
+    ticks = burning(1, 30, 30)
+    ticks[9] = saying(10, EventKind.FIRE, EventState.ON, BURNS)
+    found = run(DetectStage(district_of(CAMERAS, []), DetectSettings(), own), ticks)[1]
+    assert {(each.data.kind, each.subject) for each in found} == {("anomaly.fire", "gate-7")}
+    assert {each.data.rule for each in found if each.data.level == "red"} == {
+        "anomaly.fire.camera_agrees",
+        "camera.events.fire",
+    }
 
 
 @st.composite
