@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.anomaly import fire, intrusion, smoke, unusual_occupancy
+from detectors.anomaly import abandoned_object, fall, fire, intrusion, smoke, unusual_occupancy
 from detectors.camera import events
 from detectors.crowd import occupancy
 from detectors.crowd.motion import zone_motion as motion
@@ -47,6 +47,9 @@ DETECTORS = [
     fire.detector,
     smoke.detector,
     intrusion.detector,
+    fall.detector,
+    abandoned_object.abandoned,
+    abandoned_object.removed,
     unusual_occupancy.detector,
     capacity.detector,
     events.detector,

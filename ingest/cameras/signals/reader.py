@@ -22,12 +22,13 @@ from ingest.cameras.signals.foreground import Foreground
 from ingest.cameras.signals.part import Part, Told
 from ingest.cameras.signals.sample import NS_PER_S, Sample
 from ingest.cameras.signals.smoke import Smoke
+from ingest.cameras.signals.static_object import StaticObject
 from ingest.cameras.signals.tamper import Tamper
 from ingest.schema.tick import F16, GRID_COLUMNS, GRID_ROWS, U8, Picture
 
 cv2.setNumThreads(1)  # one process has many cameras; threads within one picture only cost
 
-PARTS: tuple[Callable[[], Part], ...] = (Flame, Smoke)  # what is looked for in all cameras' pictures
+PARTS: tuple[Callable[[], Part], ...] = (Flame, Smoke, StaticObject)  # what is looked for in all cameras' pictures
 
 
 @dataclass(frozen=True, slots=True)
