@@ -33,6 +33,9 @@ def _columns(required: bool) -> Callable[[Command], Command]:
         ("password-file", str, "File that holds the password."),
         ("password-env", str, "Environment variable that holds it instead."),
         ("password-key", str, "What ingest.password_command is asked for instead."),
+        ("switch", str, "The network switch that it hangs on."),
+        ("recorder", str, "The recorder that its stream comes through."),
+        ("power", str, "The power feed that it hangs on."),
     ]
 
     def decorate(command: Command) -> Command:

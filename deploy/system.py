@@ -30,7 +30,7 @@ from detectors.vision.models import ModelCard, chosen_model, load_model
 from ingest.cameras.role import IngestRole
 from ingest.clock import NS_PER_S
 from ingest.evidence import EvidenceSettings
-from ingest.registry.district import Camera, District, Zone
+from ingest.registry.district import Camera, District, Zone, labels_of
 from ingest.registry.topics import read_district
 from ingest.stages.runner import Runner
 
@@ -153,9 +153,14 @@ def _pictures(settings: Settings) -> EvidenceSettings | None:
 
 
 def _with_names(settings: CorrelateSettings, district: District) -> CorrelateSettings:
-    """Titles speak of places as the registry calls them; what the settings say comes first."""
+    """Titles speak of places as the registry calls them, and cameras hang on what it says; the settings come first."""
     places: list[Camera | Zone] = [*district.cameras, *district.zones]
-    return msgspec.structs.replace(settings, names={place.id: place.name for place in places} | settings.names)
+    hangs_on = {camera.id: hung for camera in district.cameras if (hung := labels_of(camera))}
+    return msgspec.structs.replace(
+        settings,
+        names={place.id: place.name for place in places} | settings.names,
+        hangs_on=hangs_on | settings.hangs_on,
+    )
 
 
 def _serve(parts: Parts) -> Run:

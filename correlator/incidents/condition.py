@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from correlator.incidents.family import cause_of, family_of
+from correlator.incidents.family import causes_of, family_of
 from correlator.incidents.place import rastered
 from correlator.incidents.settings import CorrelateSettings, ns
 from ingest.clock import utc, utc_ns
@@ -90,7 +90,7 @@ def condition_of(settings: CorrelateSettings, finding: Finding, partition: int, 
     return Condition(
         id=data.condition,
         family=family_of(settings, data),
-        causes=(cause_of(settings, data),),
+        causes=causes_of(settings, data),
         places=(rastered(data.place),),
         zones=() if data.zone is None else (data.zone,),
         cameras=tuple(sorted(set(data.cameras))),

@@ -9,6 +9,7 @@ from ingest.counted import counted
 from ingest.schema.finding import FindingData
 
 LOSS_KINDS = frozenset({"health.stream", "health.stalled", "health.offline", "health.lost", "health.blind_site"})
+LABELS = ("switch ", "recorder ", "power ")  # no id of a site has a space
 _FAMILIES = {"smoke": "fire"}
 # What a camera's own rule sees may be what our own detectors see, or another camera.
 _FAMILY_OF_EVENT = {
@@ -68,12 +69,24 @@ def family_of(settings: CorrelateSettings, data: FindingData) -> str:
     return f"drill/{family}" if data.drill else family
 
 
-def cause_of(settings: CorrelateSettings, data: FindingData) -> str:
-    """The switch or recorder that a lost camera hangs on, as the settings say; its site where they say nothing."""
+def causes_of(settings: CorrelateSettings, data: FindingData) -> tuple[str, ...]:
+    """
+    What the cameras of a finding hang on, all of them: `switch s1`, as the registry's labels or the settings say; its
+    site where they say nothing.
+    """
     for cause, behind in settings.causes.items():
         if data.site in behind or any(camera in behind for camera in data.cameras):
-            return cause
-    return data.site
+            return (cause,)
+    shared: set[str] = set()
+    for number, camera in enumerate(data.cameras):
+        labels = settings.hangs_on.get(camera, ())
+        shared = shared.intersection(labels) if number else set(labels)
+    return tuple(sorted(shared)) or (data.site,)
+
+
+def is_labelled(cause: str) -> bool:
+    """Whether a cause is a label such as `switch s1`, and not just a site."""
+    return cause.startswith(LABELS)
 
 
 def _ails(rules: Iterable[str]) -> str:
@@ -85,11 +98,14 @@ def _ails(rules: Iterable[str]) -> str:
     return "in trouble" if "flooding" in words else "lost or blind"
 
 
-def title_of(settings: CorrelateSettings, data: FindingData, cameras: int, rules: Iterable[str] = ()) -> str:
+def title_of(
+    settings: CorrelateSettings, data: FindingData, cameras: int, rules: Iterable[str] = (), cause: str | None = None
+) -> str:
     """
     `Overcrowding: North square`; `200 cameras lost: Station`; drills begin with `Exercise: `.
 
     Args:
+        cause: what all of its cameras hang on, where that is known.
         rules: of all conditions of the incident; none: that of `data`.
     """
     named = data.rule if data.kind == "camera.events" else data.kind
@@ -99,7 +115,7 @@ def title_of(settings: CorrelateSettings, data: FindingData, cameras: int, rules
         else _TITLES.get(data.kind) or named.rpartition(".")[2].replace("_", " ").capitalize()
     )
     if data.kind in LOSS_KINDS and cameras > 1:
-        what, where = f"{counted(cameras, 'camera')} {_ails(list(rules) or [data.rule])}", data.site
+        what, where = f"{counted(cameras, 'camera')} {_ails(list(rules) or [data.rule])}", cause or data.site
     elif data.kind.startswith(("health.", "camera.")) and data.cameras:
         where = data.cameras[0]
     else:

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from correlator.incidents.condition import ACTIVE, LEVELS, Condition, rank_of, status_of
-from correlator.incidents.family import title_of
+from correlator.incidents.family import LABELS, is_labelled, title_of
 from correlator.incidents.place import around
 from correlator.incidents.response import clock_from_ns, clocks_of
 from correlator.incidents.settings import CorrelateSettings
@@ -62,10 +62,11 @@ def view_of(settings: CorrelateSettings, incident: Incident, conditions: Sequenc
         for condition in sorted(conditions, key=lambda one: (one is not lead, one.onset_ns, one.id))[:EVIDENCE_MAX]
         for reference in (*condition.evidence, *condition.latest.evidence)
     )
+    cause = _cause_of(conditions)
     return IncidentView(
         id=incident.id,
         kind=data.kind,
-        title=title_of(settings, data, len(cameras), [condition.latest.rule for condition in conditions]),
+        title=title_of(settings, data, len(cameras), [condition.latest.rule for condition in conditions], cause),
         level=LEVELS[rank_of(conditions)],
         state=incident.state,
         condition=status,
@@ -98,4 +99,14 @@ def view_of(settings: CorrelateSettings, incident: Incident, conditions: Sequenc
         drill=data.drill,
         follows=incident.follows,
         clock_off=any(condition.clock_off for condition in conditions),
+        cause=cause,
+        camera_count=len(cameras),
     )
+
+
+def _cause_of(conditions: Sequence[Condition]) -> str | None:
+    """What all of its conditions hang on (`switch s1`); None where that is not known."""
+    shared = set(filter(is_labelled, conditions[0].causes))
+    for condition in conditions:
+        shared.intersection_update(condition.causes)
+    return min(shared, key=lambda cause: (LABELS.index(f"{cause.partition(' ')[0]} "), cause), default=None)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Set
 
 from correlator.incidents.condition import Condition
+from correlator.incidents.family import is_labelled
 from correlator.incidents.place import between_m, cells
 from correlator.incidents.settings import CorrelateSettings
 
@@ -19,6 +20,9 @@ def is_near(settings: CorrelateSettings, one: Condition, other: Condition) -> bo
     if is_loss(one):
         if not set(one.causes).isdisjoint(other.causes):
             return True
+        # What hangs on different things has different causes, however near its cameras are to one another.
+        if all(map(is_labelled, one.causes)) and all(map(is_labelled, other.causes)):
+            return False
         gap_m = settings.loss_gap_m
     else:
         if not set(one.zones).isdisjoint(other.zones):

@@ -17,6 +17,7 @@ class CorrelateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     gap_s: NotNegative = 120.0  # conditions no further apart than this are one happening
     loss_gap_m: NotNegative = 150.0  # the same for cameras that are lost together
     loss_gap_s: NotNegative = 60.0  # cameras that are lost within this time of one another have one cause
+    hangs_on: dict[str, tuple[str, ...]] = {}  # camera -> `switch s1`, `power p2`; default: the labels of the registry
     causes: dict[str, tuple[str, ...]] = {}  # switch or recorder -> the cameras or sites behind it; default: the site
     reopen_s: NotNegative = 120.0  # a closed incident is reopened within this time; later a new one starts
     link_s: NotNegative = 86_400.0  # a new incident names the closed one of its place that ended within this time

@@ -36,6 +36,9 @@ class CameraBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     lat: float | None = None
     sampling_period_s: float | None = None
     enabled: bool | None = None
+    switch: str | None = None  # what it hangs on
+    recorder: str | None = None
+    power: str | None = None
 
 
 class RemoveBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

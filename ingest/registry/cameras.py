@@ -17,7 +17,11 @@ from ingest.registry.text import RegistryRecord, RegistryText, read_registry_tex
 _REQUIRED = ("id", "name", "site", "source", "url")
 _PLACE = ("lon", "lat")
 _SECRETS = ("password_file", "password_env", "password_key")
-_OPTIONAL = ("sampling_period_s", "user", *_SECRETS, "width_px", "height_px", "other_urls", "calibration", "enabled")
+_LABELS = ("switch", "recorder", "power")
+_OPTIONAL = (
+    *("sampling_period_s", "user", *_SECRETS, "width_px", "height_px", "other_urls", "calibration", "enabled"),
+    *_LABELS,
+)
 _SCHEMES = {
     "rtsp": ("rtsp", "rtsps"),
     "file": ("file",),
@@ -129,7 +133,13 @@ def _camera(fields: Fields, is_geojson: bool) -> CameraRow:
         password_key=password_key,
         calibration=fields.text("calibration", length_max=1000),
         enabled=fields.flag("enabled", default=True),
+        **{label: _label(fields, label) for label in _LABELS},
     )
+
+
+def _label(fields: Fields, column: str) -> str | None:
+    """The name of what the camera hangs on; none where nobody says."""
+    return None if fields.given(column) is None else fields.identifier(column)
 
 
 def _other_urls(fields: Fields, source: str, url: str) -> tuple[str, ...]:

@@ -79,6 +79,15 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
     calibration: Calibration | None = None
     enabled: bool = True
     relearned_at_ns: int = 0  # what its picture usually shows is learned anew from then on
+    switch: str | None = None  # what it hangs on: cameras that are lost behind one of these are one incident
+    recorder: str | None = None
+    power: str | None = None
+
+
+def labels_of(camera: Camera) -> tuple[str, ...]:
+    """What a camera hangs on: `switch s1`, `recorder r2`, `power p3`."""
+    pairs = ("switch", camera.switch), ("recorder", camera.recorder), ("power", camera.power)
+    return tuple(f"{label} {name}" for label, name in pairs if name)
 
 
 class ZoneClass(StrEnum):

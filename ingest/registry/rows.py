@@ -36,6 +36,9 @@ class CameraRow:
     password_key: str | None = None
     calibration: str | None  # a file of point pairs, as written: relative to the file of the cameras
     enabled: bool
+    switch: str | None = None
+    recorder: str | None = None
+    power: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

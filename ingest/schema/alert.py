@@ -53,6 +53,8 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
     drill: bool
     follows: str | None = None  # the closed incident of this place that it comes after
     clock_off: bool = False  # a source's clock was not believed; the times are those of arrival
+    cause: str | None = None  # what all of its cameras hang on: `switch s1`
+    camera_count: int = 0
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
