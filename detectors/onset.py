@@ -22,7 +22,7 @@ NEVER = int(np.iinfo(np.int64).max)
 class Rule:
     hold_ns: Ints  # (L,) how long a level must be exceeded before it is raised
     release_ns: Ints  # (L,) how long readings must stay below the second threshold before it is lowered
-    gap_ns: int  # how long readings may drop below the threshold without starting the hold anew
+    gap_ns: int | Ints  # how long readings may drop below the threshold without starting the hold anew; or (N, 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ class Prepared:
     is_told: Bools  # (Z, 5)
     never_allowed: Bools  # (Z, 5) CARRIAGEWAY and TRACK of zones of these classes
     way: Ints  # (Z,) 1: only in, -1: only out, 0: both
+    lost_ns: Ints  # (Z, 1) without a reading for so long, what holds is not known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,6 +133,12 @@ class Intrusion:
         hold_s = [settings.hold_s] * 3 + [0.0, settings.foreground_hold_s]  # a crossing is held by itself
         release_s = np.where(np.arange(5) == WRONG_WAY, 0.0, settings.release_s)  # that has `pulse_s`
         ways = {"in": 1, "out": -1}
+        period_s = np.zeros(len(zones))  # of the slowest camera that sees the zone
+        np.maximum.at(
+            period_s,
+            district.view_zone,
+            np.array([district.cameras[camera].sampling_period_s for camera in district.view_camera], np.float64),
+        )
         return Prepared(
             settings=settings,
             district=district,
@@ -140,12 +147,14 @@ class Intrusion:
             onset=onset.Rule(
                 hold_ns=np.array([int(each * 1e9) for each in hold_s], np.int64),
                 release_ns=(release_s * 1e9).astype(np.int64),
-                gap_ns=int(settings.gap_s * 1e9),
+                # Of two cameras one may see somebody and the other nobody: the slower one has its turn.
+                gap_ns=(np.maximum(settings.gap_s, 1.5 * period_s) * 1e9).astype(np.int64).reshape(-1, 1),
             ),
             levels=levels,
             is_told=np.array([[each is not None for each in of] for of in levels], np.bool_).reshape(len(zones), 5),
             never_allowed=never,
             way=np.array([ways.get(zone.exits_way or "", 0) for zone in zones], np.int64),
+            lost_ns=(np.maximum(_LOST_S, 3.0 * period_s) * 1e9).astype(np.int64).reshape(-1, 1),
         )
 
     def initial(self, prepared: Prepared) -> State:
@@ -174,7 +183,7 @@ class Intrusion:
         over &= prepared.is_told
         at_ns = np.full(read.shape, moment.at_ns, np.int64)
         read_ns = np.where(read, at_ns, state.told.read_ns)
-        lost = state.told.told & (moment.at_ns - read_ns > int(_LOST_S * 1e9)) & (np.arange(5) != WRONG_WAY)
+        lost = state.told.told & (moment.at_ns - read_ns > prepared.lost_ns) & (np.arange(5) != WRONG_WAY)
         risen = onset.step(prepared.onset, state.onset, at_ns, read, over, ~over)
         raised = risen.raised & ~lost & ~ended
         return _telling(self, prepared, state, moment, risen, raised, lost, watch, read_ns)

@@ -158,6 +158,23 @@ def test_a_camera_that_falls_silent_leaves_it_unknown() -> None:
     assert (found[0], found[-1]) == (("raised", "amber", 7), ("unknown", "amber", 21))
 
 
+@pytest.mark.parametrize("period_s", [1.0, 2.0, 4.0])
+def test_a_second_camera_that_sees_nobody_does_not_hide_whom_the_first_one_sees(period_s: float) -> None:
+    cameras = [
+        camera(7, "gate-7", calibrated=True, sampling_period_s=period_s),
+        camera(9, "gate-9", calibrated=True, sampling_period_s=period_s),
+    ]
+    own = Configured(intrusion.detector, intrusion.IntrusionSettings())
+    made = DetectStage(district_of(cameras, [zone(closed="24/7")]), DetectSettings(occupancy=EXACT), [own])
+    ticks = []
+    for half in range(1, int(60 / period_s)):
+        at_s = half * period_s / 2.0
+        seen = {7: boxes_at(INSIDE)} if half % 2 else {9: boxes_at(OUTSIDE)}
+        ticks.append(tick(at_s, seen, period_s=period_s / 2.0, captured_s=at_s))
+    found = run(made, ticks)[1]
+    assert found[0].data.phase == "raised" and {each.data.phase for each in found[1:]} <= {"updated"}  # type: ignore[comparison-overlap]
+
+
 def test_a_night_in_a_depot_is_told_as_it_was(update_golden: bool) -> None:
     """A walk through a closed yard, over a track and back; a bird; a box of one frame."""
     yard = zone("yard", closed="24/7", polygon=square(-10.0, -10.0, 0.0, 10.0))
