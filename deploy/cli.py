@@ -13,6 +13,7 @@ import msgspec
 from deploy import __version__
 from deploy.cli_calibrate import calibrate
 from deploy.cli_cameras import cameras, take_files
+from deploy.cli_casebook import casebook
 from deploy.cli_crowd import crowd
 from deploy.cli_detectors import detectors
 from deploy.cli_options import load, settings_options
@@ -219,6 +220,7 @@ def topics_plan(settings_path: Path | None, data: Path | None, as_json: bool, ap
 
 
 main.add_command(cameras)
+main.add_command(casebook)
 
 
 @main.group()

@@ -166,15 +166,15 @@ def open_live(settings: Settings, clock: Clock) -> LiveStore:
 
 
 def open_book(settings: Settings) -> Casebook:
-    return open_casebook(_book_url(settings), settings.correlate)
+    return open_casebook(book_url(settings), settings.correlate)
 
 
 def open_evidence(settings: Settings) -> EvidenceBook:
     """The pictures of incidents, in the casebook's database."""
-    return EvidenceBook(_book_url(settings))
+    return EvidenceBook(book_url(settings))
 
 
-def _book_url(settings: Settings) -> str:
+def book_url(settings: Settings) -> str:
     url = settings.casebook.url or f"sqlite:///{data_folder(settings) / 'casebook.sqlite'}"
     password = read_secret(settings.casebook.password_file)
     if password is not None:

@@ -8,17 +8,17 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from correlator.casebook import tables
+from correlator.casebook import schema, tables
 from ingest.errors import SettingsError, StoreConflict, StoreError, StoreRetryable
 from ingest.write_ahead import turn_on_write_ahead
 
 BUSY_S = 5.0
-_LOCK = 0x64_72_75_6D  # PostgreSQL advisory lock while the tables are made
+_LOCK = 0x64_72_75_6D  # PostgreSQL advisory lock while the tables are made or upgraded
 _REFUSED = (
     "password authentication failed",
     "no password supplied",
@@ -29,7 +29,12 @@ _REFUSED = (
 
 
 class Database:
-    def __init__(self, url: str) -> None:
+    """
+    Args:
+        upgrade: make the tables where they are missing, and upgrade older ones.
+    """
+
+    def __init__(self, url: str, *, upgrade: bool = True) -> None:
         self.url = _parsed(url)
         self.name = f"casebook {self.url.render_as_string(hide_password=True)}"
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
@@ -39,13 +44,12 @@ class Database:
         self._reader = (
             self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
         )
+        if not upgrade:
+            return
         try:
             with self.writing(opening=True) as connection:
                 self._prepare(connection)
-        except StoreError:
-            self.engine.dispose()
-            raise
-        except SettingsError:
+        except (StoreError, SettingsError):
             self.engine.dispose()
             raise
 
@@ -111,18 +115,35 @@ class Database:
     def _prepare(self, connection: Connection) -> None:
         if not self.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        tables.metadata.create_all(connection)
-        found = connection.execute(select(tables.about.c.value).where(tables.about.c.fact == "version")).scalar()
-        if found is None:
-            connection.execute(tables.about.insert(), {"fact": "version", "value": str(tables.VERSION)})
-            connection.execute(tables.outbox_head.insert(), {"id": 1, "sequence": 0, "revision": 0})
-            connection.execute(tables.audit_head.insert(), {"id": 1, "number": 0, "digest": ""})
-        elif found != str(tables.VERSION):
+        found = schema.revision_of(connection)
+        if found is not None and found not in schema.revisions():
             raise self._settings(
-                f"tables of version {tables.VERSION}", f"version {found}", "Run the version of Drumtower that wrote it."
+                f"tables of revision {schema.newest()} or older",
+                f"revision {found}",
+                "Run the version of Drumtower that wrote it, or a newer one.",
             )
+        if found != schema.newest():
+            schema.migrate(connection)
         # A file that cannot be written is better found now than with the first incident.
         connection.execute(tables.outbox_head.update().values(sequence=tables.outbox_head.c.sequence))
+
+
+def casebook_revision(url: str) -> str | None:
+    """
+    The revision of the tables at an address, which is left as it is; None where there is no casebook yet.
+
+    Raises:
+        SettingsError, StoreRetryable: as `open_casebook`.
+    """
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
+        return None
+    database = Database(url, upgrade=False)
+    try:
+        with database.reading() as connection:
+            return schema.revision_of(connection)
+    finally:
+        database.close()
 
 
 def _parsed(url: str) -> URL:

@@ -17,11 +17,9 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 1
-
 metadata = MetaData()
 
-about = Table(
+about = Table(  # facts for programs from before there were revisions; see schema.py
     "casebook", metadata, Column("fact", String(32), primary_key=True), Column("value", String(64), nullable=False)
 )
 

@@ -37,16 +37,6 @@ def test_a_file_that_is_no_casebook_is_refused(tmp_path: Path) -> None:
         open_casebook(f"sqlite:///{tmp_path}/casebook.db")
 
 
-def test_a_casebook_of_another_version_is_refused(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/casebook.db"
-    open_casebook(url).close()
-    with sqlite3.connect(tmp_path / "casebook.db") as connection:
-        connection.execute("UPDATE casebook SET value = '99'")
-    connection.close()
-    with pytest.raises(SettingsError, match="expected tables of version 1, got version 99"):
-        open_casebook(url)
-
-
 def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "casebook.db"
     open_casebook(f"sqlite:///{path}").close()
