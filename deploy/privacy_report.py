@@ -11,7 +11,18 @@ from deploy.parts import STAGES, open_bus, open_evidence, open_live
 from deploy.settings import Settings
 from detectors.vision.models import chosen_model
 from ingest.bus.contract import Bus
-from ingest.bus.topics import ALERTS, CAMERAS, DEAD, FINDINGS, FRAMES, OBSERVATIONS, ZONE_MINUTES, ZONES, topic_specs
+from ingest.bus.topics import (
+    ALERTS,
+    CAMERAS,
+    DEAD,
+    FINDINGS,
+    FRAMES,
+    OBSERVATIONS,
+    ZONE_MINUTES,
+    ZONES,
+    learned_topic,
+    topic_specs,
+)
 from ingest.clock import NS_PER_S, Clock, SystemClock
 from ingest.counted import counted
 from ingest.errors import DrumtowerError
@@ -24,8 +35,9 @@ _WHAT = {
     FRAMES: "references of pictures, no picture",
     FINDINGS: "what is the matter with a place; names of pictures, no picture",
     ALERTS: "what people were told; names of pictures, no picture",
-    DEAD: "records that could not be read",
     ZONE_MINUTES: "persons and density of each zone, by the minute",
+    DEAD: "records that could not be read",
+    learned_topic("detect"): "persons usual in each zone, by the quarter of an hour of seven weeks; nobody's track",
 }
 
 
@@ -53,9 +65,9 @@ def privacy_report(settings: Settings) -> list[Kept]:
     rows.append(_pictures_of_incidents(settings, clock, book))
     kept = "until an operator prunes it; never by itself"
     rows.append(Kept("incidents, their history and alerts; no picture, nobody's identity", book, kept, ""))
-    rows.append(Kept("the audit: who read or changed what, by desk or address", book, "for ever", ""))
     minutes_kept = _spelt(settings.correlate.zone_minutes_kept_days * 86_400)
     rows.append(Kept("persons and density of each zone, a row a minute; nobody's track", book, minutes_kept, ""))
+    rows.append(Kept("the audit: who read or changed what, by desk or address", book, "for ever", ""))
     rows.append(
         Kept("the log: states of cameras and roles; no picture, no password", "standard error", "its reader's", "")
     )
