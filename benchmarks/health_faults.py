@@ -65,7 +65,8 @@ def _covered(here: Faulty, at_s: float, chance: np.random.Generator) -> U8:
 def _blurred(here: Faulty, at_s: float, chance: np.random.Generator) -> U8:
     """Out of focus: the lens was touched, or has steamed up."""
     sigma = chance.uniform(2.2, 7.0)
-    return here.street.picture(cv2.GaussianBlur(here.street.radiance(at_s), (0, 0), sigma), at_s)
+    light = np.asarray(cv2.GaussianBlur(here.street.radiance(at_s), (0, 0), sigma), np.float32)
+    return here.street.picture(light, at_s)
 
 
 def _moved(here: Faulty, at_s: float, chance: np.random.Generator) -> U8:
@@ -117,7 +118,7 @@ def _unsteady(here: Faulty, at_s: float, chance: np.random.Generator) -> U8:
         return here.street.compressed(np.clip(here.street.at(at_s) + snow, 0, 255).astype(np.uint8))
     far = now.uniform(10, 45, 2) * now.choice([-1, 1], 2)
     light: F32 = here.street.radiance(at_s, here.street.seen(float(far[0]), float(far[1])))
-    return here.street.picture(cv2.blur(light, (3, 3)), at_s)
+    return here.street.picture(np.asarray(cv2.blur(light, (3, 3)), np.float32), at_s)
 
 
 _FAULTS: dict[str, Callable[[Faulty, float, np.random.Generator], U8]] = {

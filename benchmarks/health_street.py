@@ -77,12 +77,14 @@ class Street:
         """What a camera sees that is turned away by so much."""
         middle = (_CANVAS[1] / 2.0, _CANVAS[0] / 2.0)
         how = cv2.getRotationMatrix2D(middle, turn_deg, zoom)
-        how[:, 2] -= [right_px + MARGIN, down_px + MARGIN]
-        size = (WIDTH, HEIGHT)
+        how = how - np.array([[0.0, 0.0, right_px + MARGIN], [0.0, 0.0, down_px + MARGIN]])
         reflectance, sky, lamps, windows, shadow = self._canvas
-        warp = [cv2.warpAffine(each, how, size, borderMode=cv2.BORDER_REFLECT) for each in (reflectance, sky, windows)]
-        lit = np.stack([cv2.warpAffine(each, how, size, borderMode=cv2.BORDER_REFLECT) for each in lamps])
-        return Static(warp[0], warp[1], lit, warp[2], shadow)
+
+        def warped(each: F32) -> F32:
+            return np.asarray(cv2.warpAffine(each, how, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT), np.float32)
+
+        lit = np.stack([warped(each) for each in lamps])
+        return Static(warped(reflectance), warped(sky), lit, warped(windows), shadow)
 
     def colour_at(self, hour: float) -> bool:
         """Whether the camera is in its day mode."""
@@ -360,4 +362,5 @@ def _canvas(chance: np.random.Generator) -> tuple[F32, F32, F32, F32, F32]:
         corner = chance.uniform([0, 0], [640, 480], 2)
         shape = (corner + chance.uniform(-110, 110, (4, 2))).astype(np.int32)
         cv2.fillConvexPoly(shadow, cv2.convexHull(shape), 0.0)
-    return reflectance.astype(np.float32), sky, np.stack(spots), windows, cv2.blur(shadow, (5, 5))
+    soft = np.asarray(cv2.blur(shadow, (5, 5)), np.float32)
+    return np.asarray(reflectance, np.float32), sky, np.stack(spots), np.asarray(windows, np.float32), soft
