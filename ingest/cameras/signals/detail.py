@@ -27,6 +27,7 @@ _LOST, _SOFT = 0.10, 0.22  # of the usual energy
 _NOISE_OF_LAPLACIAN = 20.0  # sum of the squares of its coefficients
 _NOISE_OF_MEDIAN = 0.954  # median of the difference of two pictures, of a deviation of 1
 _PICTURES_OF_NOISE = 5
+_CLIPPED_UNKNOWN = 0.4  # share of the picture that is taken for usual before that is known
 _DIM, _DIM_USUAL = 22.0, 70.0  # grey levels of a cell: so dark now, and never bright
 
 
@@ -35,7 +36,7 @@ class DetailFigures:
     sharpness: float  # standard deviation of the Laplacian, grey levels
     brightness: float  # mean grey level
     spread: float  # standard deviation of the grey levels
-    clipped: float  # share of the picture at the brightest levels
+    bleached: float  # share of the picture at the brightest levels, beyond the usual: a sky may always be there
     known: bool  # whether the usual is known and has detail that could be lost
     change: float  # mean difference to the picture before, brightness aside, grey levels
     kept: float  # of the energy in all of the picture, wherever it is now
@@ -56,6 +57,7 @@ class Detail:
         self._usual: F32 = np.zeros((GRID_ROWS, GRID_COLUMNS), np.float32)
         self._usual_layout = self._layout = self._energy = self._usual
         self._learned = 0
+        self._clipped = self._usual_clipped = 0.0
 
     @property
     def noise(self) -> float:
@@ -85,26 +87,29 @@ class Detail:
         self._before, self._mean = grey, mean
         energy_of_noise = _NOISE_OF_LAPLACIAN * self.noise**2
         self._energy = np.maximum(energy - energy_of_noise, 0.0).astype(np.float32)
-        clipped = float(cv2.countNonZero(cv2.inRange(grey, np.array(250.0), np.array(255.0)))) / grey.size
+        self._clipped = float(cv2.countNonZero(cv2.inRange(grey, np.array(250.0), np.array(255.0)))) / grey.size
+        usual_clipped = self._usual_clipped if self._learned >= _FAST_PICTURES else _CLIPPED_UNKNOWN
+        bleached = max(0.0, self._clipped - usual_clipped)
         usual_mean = float(self._usual_layout.mean())
         light = float(np.clip((mean / max(usual_mean, 1.0)) ** 2, 0.1, 1.0))
         dim = (self._layout < _DIM) & (self._usual_layout < _DIM_USUAL)
         textured = (self._usual > _TEXTURED) & ~dim
         cells = int(textured.sum())
         if self._learned < _FAST_PICTURES or cells < _CELLS_MIN:
-            return DetailFigures(sharpness, mean, spread, clipped, False, change, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0)
+            return DetailFigures(sharpness, mean, spread, bleached, False, change, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0)
         lost = textured & (self._energy < _LOST * light * self._usual)
         soft = textured & (self._energy < _SOFT * light * self._usual)
         alike, contrast = _likeness(self._layout, self._usual_layout, soft)
         share = float(lost.sum()) / cells, float(soft.sum()) / cells
         kept = float(self._energy.sum()) / max(light * float(self._usual.sum()), 1e-6)
         now = float((self._energy > _TEXTURED * light).sum()) / cells
-        return DetailFigures(sharpness, mean, spread, clipped, True, change, kept, now, *share, alike, contrast)
+        return DetailFigures(sharpness, mean, spread, bleached, True, change, kept, now, *share, alike, contrast)
 
     def learn(self, elapsed_s: float) -> None:
         """Take the last picture for a usual one."""
         self._learned += 1
         pace = max(min(1.0, elapsed_s / _USUAL_S), 1.0 / self._learned if self._learned <= _FAST_PICTURES else 0.0)
+        self._usual_clipped += (self._clipped - self._usual_clipped) * pace
         self._usual = self._usual + (self._energy - self._usual) * np.float32(pace)
         self._usual_layout = self._usual_layout + (self._layout - self._usual_layout) * np.float32(pace)
 

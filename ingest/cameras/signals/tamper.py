@@ -24,7 +24,7 @@ from ingest.schema.tick import Picture
 
 BLIND = Picture.DARK | Picture.COVERED | Picture.WASHED_OUT  # there is nothing to be seen in the picture
 _DARK_MEAN, _DARK_SPREAD = 22.0, 14.0
-_BRIGHT_MEAN, _CLIPPED, _FAINT = 140.0, 0.4, 0.4  # the last: of the usual contrast of light and shade
+_BRIGHT_MEAN, _BLEACHED, _FAINT = 140.0, 0.35, 0.4  # the last: of the usual contrast of light and shade
 _LOST, _SOFT, _MENDED = 0.6, 0.7, 0.4  # share of the usually textured cells
 _KEPT, _KEPT_MENDED = 0.45, 0.6  # of the energy of all of the picture
 _TEXTURED_LEFT = 0.5  # cells with detail, over the usual number
@@ -77,7 +77,7 @@ class Tamper:
         if detail.brightness < _DARK_MEAN and detail.spread < _DARK_SPREAD:
             self._cause, self._soft_since_ns = Picture(0), None
             return Picture.DARK
-        if detail.brightness >= _BRIGHT_MEAN and detail.clipped >= _CLIPPED:
+        if detail.brightness >= _BRIGHT_MEAN and detail.bleached >= _BLEACHED:
             return Picture.WASHED_OUT
         enough, kept = (_MENDED, _KEPT_MENDED) if self._cause else (_LOST, _KEPT)
         gone = detail.known and detail.kept < kept and (detail.lost >= enough or detail.soft >= max(enough, _SOFT))

@@ -172,3 +172,15 @@ def test_grey_and_colour_are_made_of_the_same_planes() -> None:
     grey, back = from_planes(planes)
     assert np.abs(back.astype(int) - colour).mean() < 4
     assert np.abs(grey.astype(int) - cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY)).mean() < 3
+
+
+def test_a_white_sky_that_is_always_there_is_not_washed_out_and_a_white_picture_is() -> None:
+    watch = Watch(seconds=0)
+
+    def under_white_sky(share: float) -> U8:
+        picture = cv2.convertScaleAbs(watch.street.at(watch.at_s), alpha=1.1).astype(np.uint8)
+        picture[: int(180 * share)] = 255
+        return picture
+
+    assert not any(watch.see(under_white_sky(0.45)) for _ in range(50))
+    assert Picture.WASHED_OUT & watch.see(under_white_sky(0.85))
