@@ -13,6 +13,7 @@ Thresholds are of our own, tuned on rendered scenes.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from dataclasses import dataclass
 
@@ -44,6 +45,8 @@ _NOTHING = np.zeros((HEIGHT, WIDTH), np.uint8)
 _STEEP_LEVELS = 50  # green, grey levels
 _AREA_PX_MIN = 12  # of a core
 _NEAR = np.ones((3, 3), np.uint8)
+_PRESENT_MIN, _STAYS_MIN, _DRIFT_MAX, _CHURN_MIN = 0.7, 0.25, 0.8, 0.07
+_TOP_PX_MIN, _TOP_FOOT_MIN = 1.5, 1.15
 _PLACES_MAX = 4  # places with a core that are looked at, the largest first
 
 
@@ -116,21 +119,19 @@ class Flame:
         """(180, 320) where flames are; None where none are."""
         if len(self._cores) < _REMEMBERED_MIN or not self._cores[-1][1].any():
             return None
-        places = [where for where, signs in self.places() if is_flame(signs)]
-        if not places:
-            return None
-        burning = np.zeros((HEIGHT, WIDTH), np.bool_)
-        for where in places:
-            burning[where] = True
-        return burning
-
-    def places(self) -> list[tuple[tuple[slice, slice], Signs]]:
-        """The places where something has been as bright as a core lately, and their signs."""
         marks = np.stack([marks for _, marks in self._cores])
-        return [found for mark in _CORE_MARKS for found in _places(marks, mark)]
+        for mark in _CORE_MARKS:  # the others are looked at only where the first does not tell
+            places = [where for where, signs in places_of(marks, mark) if is_flame(signs)]
+            if places:
+                burning = np.zeros((HEIGHT, WIDTH), np.bool_)
+                for where in places:
+                    burning[where] = True
+                return burning
+        return None
 
 
-def _places(marks: U8, mark: int) -> list[tuple[tuple[slice, slice], Signs]]:
+def places_of(marks: U8, mark: int) -> list[tuple[tuple[slice, slice], Signs]]:
+    """The largest places where something was as bright as a core in one of (K, 180, 320) pictures, and their signs."""
     core = np.asarray(((marks & mark) > 0).any(axis=0), np.uint8)
     union = cv2.dilate(core, np.ones((5, 5), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(union)
@@ -145,6 +146,8 @@ def _places(marks: U8, mark: int) -> list[tuple[tuple[slice, slice], Signs]]:
 
 def signs_of(marks: U8, mark: int) -> Signs:
     """
+    The signs of a place; `NO_SIGNS` as soon as one of the cheap ones is none of a flame, as it nearly always is.
+
     Args:
         marks: (K, h, w) of a place, picture by picture.
         mark: which of them is a core.
@@ -153,27 +156,30 @@ def signs_of(marks: U8, mark: int) -> Signs:
     area = core.sum(axis=(1, 2)).astype(np.float64)
     middle = float(np.median(area))
     there = area > 0.2 * middle
-    if middle < _AREA_PX_MIN or there.sum() < 2:
+    if middle < _AREA_PX_MIN or there.mean() < _PRESENT_MIN:
         return NO_SIGNS
-    last, around = core[there].astype(np.uint8), marks[there]
-    wide = np.stack([cv2.dilate(each, _NEAR) for each in last])
-    far = np.stack([cv2.dilate(each, _NEAR) for each in wide])
-    inner = np.stack([cv2.erode(each, _NEAR) for each in last])
-    rim, skin = (far > 0) & (last == 0), (last > 0) & (inner == 0)
-    aligned = [_centred(each > 0) for each in last]
-    pairs = range(len(last) - 1)
-    churn = [min(_change(last[at] > 0, last[at + 1] > 0), _change(aligned[at], aligned[at + 1])) for at in pairs]
-    rows = np.array([_ends(each) for each in last])
+    last, around = core[there], marks[there]
+    drift = float(np.hypot(*(_middle(last[-3:]) - _middle(last[:3])))) / middle**0.5
+    # Pictures as channels of one, so that each is dilated at once.
+    shapes = np.ascontiguousarray(last.transpose(1, 2, 0), np.uint8)
+    wide = cv2.dilate(shapes, _NEAR).reshape(shapes.shape)
+    stays = float((wide.sum(axis=2) >= 0.75 * len(marks)).sum()) / middle
+    top_px, foot_px = _restless_ends(last)
+    if drift > _DRIFT_MAX or stays < _STAYS_MIN or top_px < max(_TOP_PX_MIN, _TOP_FOOT_MIN * foot_px):
+        return NO_SIGNS
+    rim = (cv2.dilate(wide, _NEAR).reshape(shapes.shape) > 0) & (shapes == 0)
+    skin = (shapes > 0) & (cv2.erode(shapes, _NEAR).reshape(shapes.shape) == 0)
+    channels = around.transpose(1, 2, 0)
     return Signs(
         area_px=middle,
         present=float(there.mean()),
-        stays=float((wide.sum(axis=0) >= 0.75 * len(marks)).sum()) / middle,
-        edge=float(((around & _ORANGE) > 0)[rim].mean()) if rim.any() else 0.0,
-        steep=float(((around & _STEEP) > 0)[skin].mean()) if skin.any() else 0.0,
-        churn=float(np.median(churn)),
-        top_px=float(np.abs(np.diff(rows[:, 0])).mean()),
-        foot_px=float(np.abs(np.diff(rows[:, 1])).mean()),
-        drift=float(np.hypot(*(_middle(last[-3:]) - _middle(last[:3])))) / middle**0.5,
+        stays=stays,
+        edge=float(((channels & _ORANGE) > 0)[rim].mean()) if rim.any() else 0.0,
+        steep=float(((channels & _STEEP) > 0)[skin].mean()) if skin.any() else 0.0,
+        churn=_churn(last),
+        top_px=top_px,
+        foot_px=foot_px,
+        drift=drift,
     )
 
 
@@ -181,14 +187,13 @@ def is_flame(signs: Signs) -> bool:
     """Whether the signs of a place are those of a flame."""
     return (
         signs.area_px >= _AREA_PX_MIN
-        and signs.present >= 0.7
-        and signs.stays >= 0.25
-        and signs.drift <= 0.8
+        and signs.present >= _PRESENT_MIN
+        and signs.stays >= _STAYS_MIN
+        and signs.drift <= _DRIFT_MAX
         and signs.edge >= 0.08
         and signs.steep >= 0.35
-        and 0.07 <= signs.churn <= 0.9
-        and signs.top_px >= 1.5
-        and signs.top_px >= 1.15 * signs.foot_px
+        and _CHURN_MIN <= signs.churn <= 0.9
+        and signs.top_px >= max(_TOP_PX_MIN, _TOP_FOOT_MIN * signs.foot_px)
     )
 
 
@@ -214,9 +219,20 @@ def _marks(core: U8, blue: U8, green: U8, red: U8) -> U8:
     return np.asarray(marks, np.uint8)
 
 
-def _middle(shapes: U8) -> Floats:
+def _middle(shapes: Bools) -> Floats:
     """(2,) the mean row and column of some pictures' shapes."""
-    return np.asarray([each.mean() for each in np.nonzero(shapes)[1:]], np.float64)
+    _, rows, columns = np.nonzero(shapes)
+    return np.array([rows.mean(), columns.mean()])
+
+
+def _churn(shapes: Bools) -> float:
+    """How much (K, h, w) shapes change from picture to picture, in place or once their middles are laid together."""
+    in_place = [_change(a, b) for a, b in itertools.pairwise(shapes)]
+    if np.median(in_place) < _CHURN_MIN:
+        return float(np.median(in_place))
+    centred = [_centred(each) for each in shapes]
+    together = [_change(a, b) for a, b in itertools.pairwise(centred)]
+    return float(np.median(np.minimum(in_place, together)))
 
 
 def _centred(core: Bools) -> Bools:
@@ -236,8 +252,9 @@ def _change(a: Bools, b: Bools) -> float:
     return max(0.0, apart - larger - float(np.sqrt(together))) / together
 
 
-def _ends(core: U8) -> tuple[float, float]:
-    """Rows above which, and below which, a twentieth of the shape is."""
-    rows = np.cumsum(core.sum(axis=1))
-    low, high = np.searchsorted(rows, [0.05 * rows[-1], 0.95 * rows[-1]])
-    return float(low), float(high)
+def _restless_ends(shapes: Bools) -> tuple[float, float]:
+    """Mean step of the row above which, and of that below which, a twentieth of each of (K, h, w) shapes is, px."""
+    below = np.cumsum(shapes.sum(axis=2), axis=1)
+    ends = [(below < share * below[:, -1:]).sum(axis=1) for share in (0.05, 0.95)]
+    top, foot = (float(np.abs(np.diff(end)).mean()) for end in ends)
+    return top, foot
