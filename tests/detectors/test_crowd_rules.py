@@ -44,9 +44,10 @@ def test_no_setting_lowers_the_floor(module):
 
 
 @pytest.mark.parametrize("zone_class", list(ZoneClass))
-def test_only_exit_routes_and_carriageways_are_excepted_from_the_floor(zone_class):
+def test_only_exit_routes_carriageways_and_tracks_are_excepted_from_the_floor(zone_class):
     (least,) = persons_at_least([zone(zone_class=zone_class)], 3, 6)
-    assert least == (6 if zone_class in (ZoneClass.EXIT_ROUTE, ZoneClass.CARRIAGEWAY) else 15)
+    excepted = (ZoneClass.EXIT_ROUTE, ZoneClass.CARRIAGEWAY, ZoneClass.TRACK)
+    assert least == (6 if zone_class in excepted else 15)
 
 
 def test_twenty_who_stand_against_the_capacity_are_a_gathering_and_nineteen_are_not():

@@ -14,6 +14,7 @@ from detectors.geometry.homography import Floats, Ints
 SPEED_NOISE_M_S = 0.15  # what the window is chosen for
 WINDOW_S_MIN, WINDOW_S_MAX = 1.0, 4.0
 MOVING_M_S = 0.3
+RUN_M_S_MAX = 7.0  # what seems faster is no person who goes on, and no person who runs
 _SIGMAS_MOVING = 3.0
 _MAD_TO_SD = 1.4826  # of a normal distribution
 _SECOND_DIFFERENCE = np.sqrt(6.0)  # x(t+1) - 2 x(t) + x(t-1) has 1 + 4 + 1 times the variance of x

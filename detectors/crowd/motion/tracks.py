@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from detectors.crowd.measures.velocity import RUN_M_S_MAX as RUN_M_S_MAX  # who seems faster is somebody else
 from detectors.geometry.homography import Floats, Ints
 from detectors.newest import NOT_YET
 from ingest.errors import RecordError
@@ -25,7 +26,6 @@ I32 = npt.NDArray[np.int32]
 SLOTS = 6  # samples of a camera, the newest first
 MEMORY_S = 5.0
 SAMPLE_S = 0.8  # at least between two samples: 5 frames/s give 0.8 s, 1 frame/s with jitter gives 1 s
-RUN_M_S_MAX = 7.0  # who seems faster is somebody else
 ABSENT = np.iinfo(np.int16).min
 CM_MAX = 32_000  # places are whole centimetres from the middle of what the camera sees
 

@@ -3,7 +3,8 @@ How people move in each zone, at each moment: made once a tick from the short tr
 
 Each view (a camera on a zone) keeps the measures of its last sample. Views of one zone are joined as densities are: by
 the area that they see, never by matching people. Only a calibrated camera can tell metres; without one, or where too
-few persons could be followed, motion is not known.
+few persons could be followed, motion is not known. Where no camera gives boxes, the flow grids of the pictures tell how
+fast the crowd goes (`flowing`), and nothing of groups or of single persons.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 
 from detectors import columns
 from detectors.crowd.counting import outlines
-from detectors.crowd.motion import linking, tracks, view_motion
+from detectors.crowd.measures.flow_field import Lens
+from detectors.crowd.motion import flowing, linking, tracks, view_motion
 from detectors.crowd.motion.exits import watched_exits
 from detectors.crowd.motion.view_motion import COLUMNS
 from detectors.crowd.occupancy import BLIND
@@ -28,7 +30,7 @@ from ingest.schema.tick import F32, ObjectClass, Tick
 
 READS = (
     "camera", "captured_at_ns", "picture", "objects_known",
-    "object_start", "object_class", "object_confidence", "object_box", "object_track",
+    "object_start", "object_class", "object_confidence", "object_box", "object_track", *flowing.READS,
 )  # fmt: skip
 STALE_S = 3.0  # or two and a half sampling periods of the camera, if longer
 _SAMPLES_MISSED = 2.5
@@ -52,6 +54,7 @@ class Prepared:
     exit_start: Ints  # (V + 1,)
     exits: Floats  # (X, 4)
     exits_seen: Bools  # (Z,) all exits of the zone are watched, and it has some
+    through: Lens  # how the flow grids read on the ground
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +76,7 @@ class State:
     untracked: linking.Untracked
     cameras: Cameras
     views: Views
+    flows: flowing.Flows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +116,9 @@ class Motion:
     view_new: Bools  # (V,) sampled within the last second
     view_moving: Floats  # (V,) persons who move, in the last sample
     view_moving_speed_m_s: Floats  # (V,) mean of their speeds; NaN where nobody moves
+    # (Z,) not `known`, but a flow of the last second is: of the foreground are then `seen`, `timed`, velocity and its
+    # noise, both speeds, who moves and who goes against the one way; the rest is not known.
+    flows: Bools
 
 
 def prepare(district: DistrictView, confidence_min: float) -> Prepared:
@@ -152,6 +159,7 @@ def prepare(district: DistrictView, confidence_min: float) -> Prepared:
         exit_start=watched.start,
         exits=watched.line,
         exits_seen=watched.all_of_zone,
+        through=flowing.through_views(district),
     )
 
 
@@ -162,6 +170,7 @@ def initial(prepared: Prepared) -> State:
         linking.none_untracked(cameras),
         Cameras(np.full(cameras, np.nan), np.zeros(cameras, np.int64), np.zeros(cameras, np.int64)),
         Views(np.full(views, NOT_YET, np.int64), np.zeros((views, COLUMNS), np.float32)),
+        flowing.no_flows(views),
     )
 
 
@@ -173,7 +182,14 @@ def observe(prepared: Prepared, state: State, tick: Tick, camera_row: Ints, at_n
         camera_row: (N,) row of each frame's camera, -1 for a frame that does not count.
         at_ns: the time of the tick; no frame is newer.
     """
-    usable = (camera_row >= 0) & tick.objects_known & ((tick.picture & int(BLIND)) == 0)
+    good = (camera_row >= 0) & ((tick.picture & int(BLIND)) == 0)
+    if tick.flow_known.any():
+        usable_row = np.where(good & ~tick.objects_known, camera_row, -1)
+        flows = flowing.flowed(
+            state.flows, prepared.through, prepared.district, prepared.one_way, tick, usable_row, at_ns
+        )
+        state = replace(state, flows=flows)
+    usable = good & tick.objects_known
     usable &= prepared.reach_m[np.maximum(camera_row, 0)] > 0.0 if len(prepared.reach_m) else False
     frames = np.flatnonzero(usable)
     if not len(frames):
@@ -256,7 +272,7 @@ def measure(prepared: Prepared, state: State, at_ns: int) -> Motion:
         followed = timed / seen
         noise = worst(view_motion.SPEED_NOISE)
         per_m2 = worst(view_motion.PER_M2)
-        return Motion(
+        of_boxes = Motion(
             sampled=np.bincount(zone_of[new], minlength=zones) > 0,
             known=(seen_m2 > 0.0) & ((seen == 0.0) | (followed >= FOLLOWED_SHARE_MIN)),
             observed_at_ns=observed_ns,
@@ -290,7 +306,34 @@ def measure(prepared: Prepared, state: State, at_ns: int) -> Motion:
             view_new=new,
             view_moving=measures[:, view_motion.MOVING],
             view_moving_speed_m_s=measures[:, view_motion.MOVING_SPEED] / measures[:, view_motion.MOVING],
+            flows=np.zeros(zones, np.bool_),
         )
+    if (state.flows.read_ns == NOT_YET).all():
+        return of_boxes
+    return _with_flows(of_boxes, flowing.in_zones(state.flows, district, at_ns), seen_m2 > 0.0, at_ns)
+
+
+def _with_flows(of_boxes: Motion, flow: flowing.ZoneFlow, boxed: Bools, at_ns: int) -> Motion:
+    """The motion with what the flow grids say of zones of which no boxes tell (Z,)."""
+    flows: Bools = ~boxed & np.isfinite(flow.speed_m_s) & (at_ns - flow.read_ns < NS_PER_S)
+
+    def told(by_boxes: Floats, by_flow: Floats | float) -> Floats:
+        return np.where(flows if by_boxes.ndim == 1 else flows[:, None], by_flow, by_boxes)
+
+    return replace(
+        of_boxes,
+        flows=flows,
+        observed_at_ns=np.where(flows, flow.read_ns, of_boxes.observed_at_ns),
+        seen=told(of_boxes.seen, flow.persons),
+        timed=told(of_boxes.timed, flow.persons),
+        velocity_noise_m_s=told(of_boxes.velocity_noise_m_s, flowing.NOISE_M_S),
+        velocity_m_s=told(of_boxes.velocity_m_s, flow.velocity_m_s),
+        speed_m_s=told(of_boxes.speed_m_s, flow.speed_m_s),
+        slow_speed_m_s=told(of_boxes.slow_speed_m_s, flow.speed_m_s),
+        moving=told(of_boxes.moving, flow.moving),
+        moving_share=told(of_boxes.moving_share, flow.moving_share),
+        against_share=told(of_boxes.against_share, flow.against_share),
+    )
 
 
 def save(prepared: Prepared, state: State) -> bytes:
@@ -301,6 +344,7 @@ def save(prepared: Prepared, state: State) -> bytes:
         linking.save(district.camera_ids, state.untracked),
         columns.save(district.camera_ids, state.cameras),
         columns.save(district.view_ids, state.views),
+        columns.save(district.view_ids, state.flows),
     ]
     return msgspec.msgpack.encode(parts)
 
@@ -311,12 +355,13 @@ def restore(prepared: Prepared, snapshot: bytes) -> State:
         RecordError: the bytes are not whole.
     """
     district, blank = prepared.district, initial(prepared)
-    followed, loose, cameras, views = columns.parts(snapshot, 4)
+    followed, loose, cameras, views, flows = columns.parts(snapshot, 5)
     return State(
         tracks.restore(district.camera_ids, followed),
         linking.restore(district.camera_ids, loose),
         columns.restore(district.camera_ids, blank.cameras, cameras),
         columns.restore(district.view_ids, blank.views, views),
+        columns.restore(district.view_ids, blank.flows, flows),
     )
 
 

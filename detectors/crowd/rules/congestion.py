@@ -6,7 +6,8 @@
 At the same density people walk freely at about 0.8 m/s (Weidmann 1993: 1.34 (1 - exp(-1.913 (1/rho - 1/5.4))) m/s), and
 the flow is highest near 1.75 persons/m2. Fewer than `persons_min` (20, never below 15) are no congestion but on an exit
 route or a carriageway. A standing audience is congested too; a queue may be denser by 1 person/m2.
-Draw a small zone before a door: in a large one the mean hides it.
+Draw a small zone before a door: in a large one the mean hides it. Where no camera gives boxes, speed and persons are
+those of the flow grids, and the finding is degraded.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Memory:
 
 class Congestion:
     name = "crowd.congestion"
-    version = 1
+    version = 2
     reads = READS
     settings = CongestionSettings
     unit = "m/s"
@@ -96,13 +97,13 @@ class Congestion:
             )
         low, high = share_of_mean(seen.slow_speed_m_s, seen.velocity_noise_m_s, seen.timed)
         return memory, Verdict(
-            observed=seen.sampled & seen.known,
+            observed=(seen.sampled & seen.known) | seen.flows,
             over=over[:, None],
             under=~still[:, None],
             value=seen.slow_speed_m_s,
             low=low,
             high=high,
-            degraded=np.zeros(len(over), np.bool_),
+            degraded=seen.flows,
             detail={
                 "per_m2_max": seen.per_m2,
                 "per_m2": moment.occupancy.per_m2,

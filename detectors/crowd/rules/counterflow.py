@@ -7,7 +7,8 @@
 The conflict index is 2 x pairs / moving persons; a pair is two moving persons within 1.5 m whose courses are more than
 134 degrees apart and who come closer. Lanes that pass one another have few such pairs. It needs three in ten persons to
 move; who seems to move by noise alone does not count. A stream that comes to meet another grows into a conflict, so its
-hold counts from three quarters of the threshold on: see `nearing`.
+hold counts from three quarters of the threshold on: see `nearing`. Where no camera gives boxes, the flow grids tell who
+goes against the one way (degraded), and nothing of conflicts.
 
 Source: conflict index after own measurements (docs); a flow against a one-way system is a matter of the place's plan.
 """
@@ -26,7 +27,7 @@ from detectors.crowd.motion.view_motion import CONFLICT_M
 from detectors.crowd.motion.zone_motion import READS, Motion
 from detectors.crowd.rules.floor import PassagePersonsMin, PersonsMin, persons_at_least
 from detectors.crowd.rules.nearing import CONFIRM_S, Nearing, nearing, not_near, stays
-from detectors.crowd.rules.zone_rule import Step, Verdict, ZoneDetector, share_interval
+from detectors.crowd.rules.zone_rule import LOST_S, Step, Verdict, ZoneDetector, share_interval
 from detectors.detector import Moment
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Bools, Floats
@@ -70,7 +71,7 @@ class Memory:
 
 class Counterflow:
     name = "crowd.counterflow"
-    version = 2
+    version = 3
     reads = READS
     settings = CounterflowSettings
     unit = "conflicts per person"
@@ -91,11 +92,14 @@ class Counterflow:
 
     def judge(self, own: Prepared, memory: Memory, moment: Moment, seen: Motion) -> tuple[Memory, Verdict]:
         settings = own.settings
-        observed = seen.sampled & seen.known
+        at_s = moment.at_ns / 1e9
         with np.errstate(invalid="ignore"):
+            # A flow cannot say that a conflict is over: until that has ended as unknown, there is no reading.
+            no_conflict = memory.conflict < settings.off_share * settings.conflict
+            no_conflict |= at_s - memory.read_s > LOST_S + 1.0
+            observed = (seen.sampled & seen.known) | (seen.flows & no_conflict)
             moves = (seen.moving_share >= settings.moving_share_min) & (seen.seen >= own.persons_min)
             many = seen.seen >= own.persons_min
-        at_s = moment.at_ns / 1e9
         now = _smoothed(memory, seen.conflict, seen.against_share, observed, at_s, settings.smooth_s)
         close = moves & (now.conflict >= settings.conflict_near * settings.conflict) & observed
         near = nearing(Nearing(memory.near_since_s, memory.near_s), close, at_s, settings.gap_s)
@@ -113,7 +117,7 @@ class Counterflow:
             value=now.conflict,
             low=2.0 * share_interval(np.minimum(now.conflict / 2.0, 1.0), np.nan_to_num(seen.moving))[0],
             high=2.0 * share_interval(np.minimum(now.conflict / 2.0, 1.0), np.nan_to_num(seen.moving))[1],
-            degraded=np.zeros(len(observed), np.bool_),
+            degraded=seen.flows,
             detail={
                 "against_share": np.where(np.isnan(seen.against_share), np.nan, now.against),
                 "moving": seen.moving,

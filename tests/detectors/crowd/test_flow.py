@@ -171,14 +171,21 @@ def test_the_flow_grid_tells_how_a_crowd_moves_on_the_ground():
     district = district_view(district_of([camera(calibrated=True)], [zone()]), 0)
     seen = tick(1.0, {7: None}, grid={7: 120})
     seen = replace(
-        seen, flow_known=np.ones(1, np.bool_), flow_grid=np.broadcast_to(np.float16([0.01, 0.02]), (1, 9, 16, 2)).copy()
+        seen,
+        flow_known=np.ones(1, np.bool_),
+        flow_grid=np.broadcast_to(np.float16([0.01, 0.02]) * np.float16(flow_field.SLOWED), (1, 9, 16, 2)).copy(),
     )
     through, row = flow_field.lens(district), np.zeros(1, np.int64)
-    found = flow_field.flow_in_zones(flow_field.flow_in_views(through, seen, row, row), row, 2)
+    free, way = np.full((1, 2), np.nan), np.array([[0.0, 1.0]])
+    found = flow_field.flow_in_views(through, seen, row, row, free)
     assert found.velocity_m_s[0] == pytest.approx([0.3, -0.6], rel=1e-2)
     assert found.speed_m_s[0] == pytest.approx(np.hypot(0.3, 0.6), rel=1e-2)
-    assert np.isnan(found.speed_m_s[1])
+    assert found.moving[0] == pytest.approx(found.persons[0]) and found.against[0] == 0.0
+    assert flow_field.flow_in_views(through, seen, row, row, way).against[0] == found.moving[0]  # they go south
+    cars = replace(seen, flow_grid=seen.flow_grid * np.float16(12.0))  # 8 m/s
+    assert flow_field.flow_in_views(through, cars, row, row, free).persons[0] == 0.0
     empty = tick(1.0, {7: None}, grid={7: 0})
     empty = replace(empty, flow_known=seen.flow_known, flow_grid=seen.flow_grid)
-    assert np.isnan(flow_field.flow_in_views(through, empty, row, row).speed_m_s[0])
-    assert np.isnan(flow_field.flow_in_views(through, tick(1.0, {7: None}, grid={7: 120}), row, row).speed_m_s[0])
+    assert np.isnan(flow_field.flow_in_views(through, empty, row, row, free).speed_m_s[0])
+    unlooked = tick(1.0, {7: None}, grid={7: 120})
+    assert np.isnan(flow_field.flow_in_views(through, unlooked, row, row, free).speed_m_s[0])
