@@ -184,3 +184,16 @@ def test_a_white_sky_that_is_always_there_is_not_washed_out_and_a_white_picture_
 
     assert not any(watch.see(under_white_sky(0.45)) for _ in range(50))
     assert Picture.WASHED_OUT & watch.see(under_white_sky(0.85))
+
+
+def test_a_square_that_fills_until_hardly_any_of_it_is_seen_is_well() -> None:
+    watch = Watch(seconds=60)
+    people = np.random.default_rng(5).uniform([0, 40, 0.1, -2], [320, 185, 1.2, 2], (400, 4)).tolist()
+    for second in range(150):
+        light = watch.street.radiance(watch.at_s)
+        for x, y, shade, pace in people[: second * 3]:
+            place = (int((x + second * pace) % 340) - 10, int(y))
+            cv2.ellipse(light, place, (6, 16), 0, 0, 360, (shade * 0.3, shade * 0.28, shade * 0.3), -1)
+        picture = watch.street.picture(light, watch.at_s)
+        assert watch.see(picture) == Picture(0), second
+    assert watch.signals(picture).foreground > 0.5
