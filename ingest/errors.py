@@ -69,7 +69,12 @@ class DrumtowerError(Exception):
 
     def __init__(self, thing: str, *, expected: str, got: str, mend: str) -> None:
         self.thing, self.expected, self.got, self.mend = scrub(thing), scrub(expected), scrub(got), scrub(mend)
-        super().__init__(f"{self.thing}: expected {self.expected}, got {self.got}. {self.mend}")
+        super().__init__(f"{self.fault} {self.mend}")
+
+    @property
+    def fault(self) -> str:
+        """The message without the mend, for those who show both apart."""
+        return f"{self.thing}: expected {self.expected}, got {self.got}."
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions are rebuilt from their positional arguments; ours are keywords, and must cross processes.

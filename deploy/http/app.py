@@ -142,7 +142,7 @@ async def act(request: Request) -> Response:
         except IncidentMissing as error:
             raise _no_incident(incident_id) from error
         except IncidentConflict as error:
-            raise ApiError(409, "conflict", str(error), error.mend, incident=error.incident) from error
+            raise ApiError(409, "conflict", error.fault, error.mend, incident=error.incident) from error
         return answer(done)
 
     return await run_in_threadpool(do)

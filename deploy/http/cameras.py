@@ -87,13 +87,13 @@ def _answered(change: Callable[[], list[str]]) -> list[str]:
     try:
         return change()
     except StoreConflict as error:
-        raise ApiError(409, "conflict", str(error), error.mend) from error
+        raise ApiError(409, "conflict", error.fault, error.mend) from error
     except BusRetryable as error:
         raise ApiError(503, "bus_unavailable", str(error), "Try again in a few seconds.") from error
     except CameraMissing as error:
-        raise ApiError(404, "unknown_camera", str(error), error.mend) from error
+        raise ApiError(404, "unknown_camera", error.fault, error.mend) from error
     except SettingsError as error:
-        raise ApiError(400, "bad_camera", str(error), error.mend) from error
+        raise ApiError(400, "bad_camera", error.fault, error.mend) from error
 
 
 def _check_secret(camera: Camera, cells: Mapping[str, object]) -> None:

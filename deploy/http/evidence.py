@@ -40,7 +40,7 @@ class EvidenceRoom:
         try:
             reference = read_reference(text)
         except RecordError as error:
-            raise ApiError(404, "no_evidence", str(error), error.mend) from error
+            raise ApiError(404, "no_evidence", error.fault, error.mend) from error
         found = self.book.picture(text, now_ns - round(self.kept_s * NS_PER_S)) if self.kept_s > 0 else None
         if found is None and now_ns <= gone_at_ns(self.settings, reference):
             found = self.fresh(text)

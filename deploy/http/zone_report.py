@@ -37,7 +37,7 @@ def report(request: Request) -> Response:
         clock = time_zone_of("time_zone", query.get("time_zone") or desk.time_zone)
         from_ns, to_ns = span_of(query["from"], query.get("to"), clock)
     except SettingsError as error:
-        raise ApiError(400, "bad_parameter", str(error), error.mend) from error
+        raise ApiError(400, "bad_parameter", error.fault, error.mend) from error
     actor = request.client.host if request.client else "unknown"
     desk.casebook.audit(actor, "read", f"report of zone {zone[:64]}", desk.clock.now_ns())
     try:
@@ -48,5 +48,5 @@ def report(request: Request) -> Response:
     try:
         content = make(found)
     except SettingsError as error:
-        raise ApiError(501, "not_installed", str(error), error.mend) from error
+        raise ApiError(501, "not_installed", error.fault, error.mend) from error
     return Response(content, media_type=media_type, headers={"cache-control": "no-store"})

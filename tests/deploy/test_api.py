@@ -45,6 +45,7 @@ def api(desk: DeskServer) -> Iterator[httpx.Client]:
 def error_of(response: httpx.Response) -> dict[str, str]:
     error: dict[str, str] = response.json()["error"]
     assert set(error) == {"code", "message", "hint"} and all(error.values())
+    assert error["hint"] not in error["message"]
     return error
 
 

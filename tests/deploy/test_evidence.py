@@ -53,6 +53,7 @@ def play(desk: DeskServer, *evidence: str) -> str:
 def error_of(answer: httpx.Response) -> tuple[int, str, str]:
     error = answer.json()["error"]
     assert set(error) == {"code", "message", "hint"} and all(error.values())
+    assert error["hint"] not in error["message"]
     return answer.status_code, error["code"], error["message"]
 
 
