@@ -183,7 +183,7 @@ class StaticObjects:
                 "beside_heights": settings.beside_heights,
                 "size_m_max": settings.size_m_max,
             },
-            detail={name: round(value, 4) for name, value in detail.items()},
+            detail={name: round(float(value), 4) for name, value in detail.items()},
         )
 
 

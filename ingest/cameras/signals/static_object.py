@@ -81,7 +81,7 @@ class StaticObject:
             ended = self._ended(at_ns)
             self._forget()
             return Told(events=ended)
-        now = cv2.blur(picture.grey, (3, 3)).astype(np.float32)
+        now = _channels(picture)
         if self._background is None:
             self._learn(now)
             return Told()
@@ -107,9 +107,9 @@ class StaticObject:
         return Told(events=(*self._events(at_ns), *gone))
 
     def _forget(self) -> None:
-        self._first: list[U8] = []
+        self._first: list[npt.NDArray[np.int16]] = []
         self._background: F32 | None = None
-        self._settled = self._next = np.zeros((HEIGHT, WIDTH), np.float32)
+        self._settled = self._next = np.zeros((2, HEIGHT, WIDTH), np.float32)
         self._sames = np.zeros((HEIGHT, WIDTH), np.uint8)
         self._since_ns = np.zeros((HEIGHT, WIDTH), np.int64)
         self._before: F32 | None = None
@@ -119,7 +119,7 @@ class StaticObject:
         self._objects: tuple[Object, ...] = ()
 
     def _learn(self, now: F32) -> None:
-        self._first.append(now.astype(np.uint8))
+        self._first.append(now.astype(np.int16))
         if len(self._first) >= _LEARNED:
             self._background = np.median(np.stack(self._first), axis=0).astype(np.float32)
             self._settled, self._next = self._background.copy(), self._background.copy()
@@ -130,7 +130,7 @@ class StaticObject:
     def _levelled(self, now: F32) -> F32:
         """With the background's overall brightness: a cloud changes nothing."""
         assert self._background is not None
-        some, usual = now[2::5, 2::5], self._background[2::5, 2::5]
+        some, usual = now[0, 2::5, 2::5], self._background[0, 2::5, 2::5]
         lit = (some > 12) & (some < 243) & (usual > 12)
         if int(lit.sum()) < 300:
             return now
@@ -141,9 +141,9 @@ class StaticObject:
     def _noise(self, now: F32) -> None:
         """Sigma of a smoothed pixel from picture to picture, from the still half of them."""
         if self._before is not None:
-            change = np.abs(now[1::3, 1::3] - self._before)
+            change = np.abs(now[0, 1::3, 1::3] - self._before)
             self._sigma += 0.1 * (float(np.median(change)) * 1.05 - self._sigma)
-        self._before = now[1::3, 1::3].copy()
+        self._before = now[0, 1::3, 1::3].copy()
 
     def _settle(self, now: F32, differs: Mask, limit: float, at_ns: int) -> Mask:
         """(180, 320) where what is settled is not the background."""
@@ -191,7 +191,7 @@ class StaticObject:
         return tuple(self._event(each, EventState.OFF, at_ns) for each in gone if _is_told(each, at_ns))
 
     def _candidates(self, settled: Mask, at_ns: int) -> list[Object]:
-        joined = cv2.morphologyEx(settled.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+        joined = cv2.morphologyEx(settled.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
         count, labelled, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
         labels = np.asarray(labelled, np.int32)
         result = []
@@ -224,8 +224,8 @@ class StaticObject:
         left, top, right, bottom = around
         inside = np.zeros((bottom - top, right - left), np.uint8)
         inside[box[1] - top : box[3] - top, box[0] - left : box[2] - left] = mask
-        now, before = self._settled[top:bottom, left:right], self._background[top:bottom, left:right]
-        if _texture_goes_on(now, before, inside):
+        now, before = self._settled[:, top:bottom, left:right], self._background[:, top:bottom, left:right]
+        if _texture_goes_on(now[0], before[0], inside):
             return None
         kernel = np.ones((3, 3), np.uint8)
         ring = (cv2.dilate(inside, kernel) - cv2.erode(inside, kernel)) > 0
@@ -303,21 +303,35 @@ def _joined(each: Object, again: Object) -> Object:
     )
 
 
+def _channels(picture: Sample) -> F32:
+    """(2, 180, 320) smoothed: grey levels, and red less blue, 0 where there is no colour: a thing may be as bright
+    as the ground."""
+    grey = cv2.blur(picture.grey, (3, 3)).astype(np.float32)
+    if picture.colour is None:
+        return np.stack([grey, np.zeros_like(grey)])
+    blue, _, red = cv2.split(cv2.blur(picture.colour, (3, 3)))
+    return np.stack([grey, red.astype(np.float32) - blue.astype(np.float32)])
+
+
 def _apart(a: F32, b: F32) -> F32:
-    return cv2.absdiff(a, b).astype(np.float32, copy=False)
+    """(180, 320) the larger difference of the two channels."""
+    return np.asarray(cv2.max(cv2.absdiff(a[0], b[0]), cv2.absdiff(a[1], b[1])), np.float32)
 
 
-def _edge(grey: F32) -> F32:
-    grey = np.ascontiguousarray(grey, np.float32)
-    steep = cv2.magnitude(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
-    return np.asarray(steep, np.float32) * np.float32(0.25)
+def _edge(both: F32) -> F32:
+    """(H, W) how steep the steeper of two channels is, grey levels a pixel."""
+    steep = [cv2.magnitude(cv2.Sobel(each, cv2.CV_32F, 1, 0), cv2.Sobel(each, cv2.CV_32F, 0, 1)) for each in both]
+    return np.asarray(cv2.max(*steep), np.float32) * np.float32(0.25)
 
 
 def _texture_goes_on(now: F32, before: F32, inside: U8) -> bool:
     """Whether the background's own texture is seen in the place, under more or less light."""
-    core = cv2.erode(inside, np.ones((3, 3), np.uint8)) > 0
-    if core.sum() < 20:
-        core = inside > 0
+    core = inside > 0
+    for reach in (9, 7, 5, 3):  # the outline itself is no texture
+        within = cv2.erode(inside, np.ones((reach, reach), np.uint8)) > 0
+        if within.sum() >= 30:
+            core = within
+            break
     fine = [each - cv2.GaussianBlur(each, (0, 0), 2.5) for each in (now, before)]
     a, b = (each[core] - each[core].mean() for each in fine)
     strong = float(b.std())
