@@ -125,7 +125,8 @@ def test_a_calibration_page_of_another_tool_is_taken_by_the_command_and_by_the_f
     assert camera["calibration"]["error_m"] == 0.25
     assert camera["calibration"]["lens"]["k1"] == -0.2
     said = drumtower("cameras", "calibrate", "gate-7", tmp_path / "gate-7.toml", "--data", data)
-    assert said.out.splitlines() == ["point\terror_m\tellipse_m\tbearing", "all\t0.25"], "made points say nothing of the error"
+    # Points that were made say nothing of the error.
+    assert said.out.splitlines() == ["point\terror_m\tellipse_m\tbearing", "all\t0.25"]
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def test_points_that_are_none_are_refused(tmp_path: Path, name: str, text: str, 
 
 
 MATRIX = "homography = [[0.01, 0, -10], [0, -0.01, 20], [0, 0.0001, 1]]"
-GOOD_PAGE = MATRIX + '\npicture_px = [1920, 1080]\norigin = [8.5, 47.1]\nerror_m = 0.2\n'
+GOOD_PAGE = MATRIX + "\npicture_px = [1920, 1080]\norigin = [8.5, 47.1]\nerror_m = 0.2\n"
 
 
 @pytest.mark.parametrize(
