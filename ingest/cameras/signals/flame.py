@@ -46,7 +46,7 @@ _STEEP_LEVELS = 50  # green, grey levels
 _AREA_PX_MIN = 12  # of a core
 _NEAR = np.ones((3, 3), np.uint8)
 _PRESENT_MIN, _STAYS_MIN, _DRIFT_MAX, _CHURN_MIN = 0.7, 0.25, 0.8, 0.07
-_TOP_PX_MIN, _TOP_FOOT_MIN = 1.5, 1.15
+_TOP_PX_MIN, _TOP_FOOT_MIN, _WHITE_MIN = 1.5, 1.15, 0.1
 _PLACES_MAX = 4  # places with a core that are looked at, the largest first
 
 
@@ -56,6 +56,7 @@ class Signs:
 
     area_px: float  # median
     present: float  # share of the pictures in which it is there
+    white: float  # share of it that is too bright for the camera's colours, as cloth in the light of a place is not
     stays: float  # px that are core in most pictures, beside the area
     edge: float  # share of its surroundings that is orange
     steep: float  # share of its outline at which it gets much darker within 3 px
@@ -65,7 +66,7 @@ class Signs:
     drift: float  # how far its middle went from the first pictures to the last, in roots of its area
 
 
-NO_SIGNS = Signs(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+NO_SIGNS = Signs(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 class Flame:
@@ -156,7 +157,8 @@ def signs_of(marks: U8, mark: int) -> Signs:
     area = core.sum(axis=(1, 2)).astype(np.float64)
     middle = float(np.median(area))
     there = area > 0.2 * middle
-    if middle < _AREA_PX_MIN or there.mean() < _PRESENT_MIN:
+    white = float(((marks & _CORE_MARKS[1]) > 0).sum()) / max(float(area.sum()), 1.0)
+    if middle < _AREA_PX_MIN or there.mean() < _PRESENT_MIN or white < _WHITE_MIN:
         return NO_SIGNS
     last, around = core[there], marks[there]
     drift = float(np.hypot(*(_middle(last[-3:]) - _middle(last[:3])))) / middle**0.5
@@ -173,6 +175,7 @@ def signs_of(marks: U8, mark: int) -> Signs:
     return Signs(
         area_px=middle,
         present=float(there.mean()),
+        white=white,
         stays=stays,
         edge=float(((channels & _ORANGE) > 0)[rim].mean()) if rim.any() else 0.0,
         steep=float(((channels & _STEEP) > 0)[skin].mean()) if skin.any() else 0.0,
@@ -188,6 +191,7 @@ def is_flame(signs: Signs) -> bool:
     return (
         signs.area_px >= _AREA_PX_MIN
         and signs.present >= _PRESENT_MIN
+        and signs.white >= _WHITE_MIN
         and signs.stays >= _STAYS_MIN
         and signs.drift <= _DRIFT_MAX
         and signs.edge >= 0.08

@@ -79,9 +79,9 @@ def shape(*, tongue_px: int, left: int = 20) -> U8:
     """Marks of a bright foot with a tongue above it, and orange around."""
     marks = np.zeros((60, 80), np.uint8)
     marks[20 - tongue_px : 42, left - 3 : left + 13] = 8
-    marks[30:40, left : left + 10] = 1 | 16
+    marks[30:40, left : left + 10] = 1 | 2 | 16
     sways = left + 5 * (tongue_px % 2)  # as gas does; what only swells and shrinks is a lamp
-    marks[30 - tongue_px : 30, sways : sways + 5] = 1 | 16
+    marks[30 - tongue_px : 30, sways : sways + 5] = 1 | 2 | 16
     return marks
 
 
