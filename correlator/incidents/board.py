@@ -77,7 +77,8 @@ class Board:
         return self._tallies[incident]
 
     def view(self, incident: str) -> IncidentView:
-        return view_of(self.settings, self.incidents[incident], self.members(incident))
+        members = self.members(incident)
+        return view_of(self.settings, self.incidents[incident], members, self._tallies[incident].spread(members))
 
     def levels(self) -> dict[str, int]:
         """Number of incidents that are not closed, by level."""

@@ -13,7 +13,7 @@ from ingest.schema.alert import Alert, IncidentView
 from ingest.schema.ids import derived_id
 
 
-class History(msgspec.Struct, frozen=True, kw_only=True):
+class History(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One line of an incident's past; never changed, never taken away."""
 
     incident: str

@@ -8,6 +8,7 @@ order in which findings come, on duplicates, or on how they are cut into batches
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC
 
 import msgspec
 
@@ -21,7 +22,7 @@ ACTIVE, CLEARED, UNKNOWN = "active", "cleared", "unknown"
 _ORDER = {Phase.RAISED: 0, Phase.UPDATED: 1, Phase.UNKNOWN: 2, Phase.CLEARED: 3}
 
 
-class Condition(msgspec.Struct, frozen=True, kw_only=True):
+class Condition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id: str
     family: str
     causes: tuple[str, ...]
@@ -50,13 +51,14 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
         return CLEARED if self.latest.phase is Phase.CLEARED else ACTIVE
 
 
-class Moment(msgspec.Struct, frozen=True):
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """The times of a finding that decisions may rest on, ns UTC."""
 
     onset_ns: int
     detected_ns: int
     observed_ns: int
     clock_off: bool
+    as_said: bool  # all three are what the finding says, in UTC
 
 
 def moment_of(settings: CorrelateSettings, data: FindingData, appended_at_ns: int) -> Moment:
@@ -69,7 +71,7 @@ def moment_of(settings: CorrelateSettings, data: FindingData, appended_at_ns: in
     bus's memory is its time a broken clock.
     """
     bound_ns = ns(settings.clock_offset_s_max)
-    detected_ns, onset_ns, observed_ns = utc_ns(data.detected_at), utc_ns(data.onset_at), utc_ns(data.observed_at)
+    said = detected_ns, onset_ns, observed_ns = tuple(map(utc_ns, (data.detected_at, data.onset_at, data.observed_at)))
     off = False
     if detected_ns > appended_at_ns + bound_ns or detected_ns < appended_at_ns - ns(settings.history_s):
         shift_ns = appended_at_ns - detected_ns
@@ -81,7 +83,8 @@ def moment_of(settings: CorrelateSettings, data: FindingData, appended_at_ns: in
     onset_ns = observed_ns if data.phase is Phase.UNKNOWN else min(onset_ns, observed_ns)
     if onset_ns < observed_ns - ns(settings.history_s):
         onset_ns, off = observed_ns, True
-    return Moment(onset_ns, detected_ns, observed_ns, off)
+    in_utc = data.onset_at.tzinfo is UTC and data.detected_at.tzinfo is UTC and data.observed_at.tzinfo is UTC
+    return Moment(onset_ns, detected_ns, observed_ns, off, in_utc and said == (detected_ns, onset_ns, observed_ns))
 
 
 def condition_of(settings: CorrelateSettings, finding: Finding, partition: int, appended_at_ns: int) -> Condition:
@@ -93,7 +96,7 @@ def condition_of(settings: CorrelateSettings, finding: Finding, partition: int, 
         causes=causes_of(settings, data),
         places=(rastered(data.place),),
         zones=() if data.zone is None else (data.zone,),
-        cameras=tuple(sorted(set(data.cameras))),
+        cameras=data.cameras if len(data.cameras) == 1 else tuple(sorted(set(data.cameras))),
         onset_ns=at.onset_ns,
         onset_last_ns=at.onset_ns,
         detected_ns=at.detected_ns,
@@ -101,9 +104,7 @@ def condition_of(settings: CorrelateSettings, finding: Finding, partition: int, 
         peak=data.level.rank,
         latest_id=finding.id,
         latest_ns=at.detected_ns,
-        latest=msgspec.structs.replace(
-            data, onset_at=utc(at.onset_ns), detected_at=utc(at.detected_ns), observed_at=utc(at.observed_ns)
-        ),
+        latest=data if at.as_said else _at_moment(data, at),
         evidence=data.evidence if data.phase is Phase.RAISED else (),
         finding_count=1,
         partition=partition,
@@ -112,9 +113,16 @@ def condition_of(settings: CorrelateSettings, finding: Finding, partition: int, 
     )
 
 
+def _at_moment(data: FindingData, at: Moment) -> FindingData:
+    """The finding with its times as they can be believed."""
+    return msgspec.structs.replace(
+        data, onset_at=utc(at.onset_ns), detected_at=utc(at.detected_ns), observed_at=utc(at.observed_ns)
+    )
+
+
 def folded(one: Condition, other: Condition) -> Condition:
     """Both together; the caller sees to it that no finding is in both."""
-    newest = max(one, other, key=_newness)
+    newest = one if _newness(one) >= _newness(other) else other
     return Condition(
         id=one.id,
         family=min(one.family, other.family),

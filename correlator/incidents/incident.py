@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
-from correlator.incidents.condition import ACTIVE, LEVELS, Condition, rank_of, status_of
+from correlator.incidents.condition import ACTIVE, CLEARED, LEVELS, UNKNOWN, Condition
 from correlator.incidents.family import LABELS, is_labelled, title_of
 from correlator.incidents.place import around
-from correlator.incidents.response import clock_from_ns, clocks_of
+from correlator.incidents.response import clocks_of
 from correlator.incidents.settings import CorrelateSettings
 from ingest.clock import utc
 from ingest.schema.alert import IncidentView
+from ingest.schema.finding import Place
 
 EVIDENCE_MAX = 16
 State = Literal["open", "acknowledged", "dispatched", "on_scene", "resolved", "closed"]
 
 
-class Incident(msgspec.Struct, frozen=True, kw_only=True):
+class Incident(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id: str
     family: str
     version: int = 0
@@ -46,67 +48,113 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 
 def lead_of(conditions: Sequence[Condition]) -> Condition:
     """The condition that stands for the incident: the worst that is active, else the worst there was; the earliest."""
+    if len(conditions) == 1:
+        return conditions[0]
     active = [condition for condition in conditions if condition.status == ACTIVE]
     if active:
         return min(active, key=lambda one: (-one.latest.level.rank, one.onset_ns, one.id))
     return min(conditions, key=lambda one: (-one.peak, one.onset_ns, one.id))
 
 
-def view_of(settings: CorrelateSettings, incident: Incident, conditions: Sequence[Condition]) -> IncidentView:
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Where an incident is: what changes only when a condition comes or moves."""
+
+    place: Place
+    cameras: tuple[str, ...]
+    cause: str | None
+
+
+def spread_of(conditions: Sequence[Condition]) -> Spread:
+    first = conditions[0]
+    single = len(conditions) == 1 and len(first.places) == 1
+    place = first.latest.place if single else around(place for each in conditions for place in each.places)
+    cameras = first.cameras if single else tuple(sorted({camera for each in conditions for camera in each.cameras}))
+    return Spread(place, cameras, _cause_of(conditions))
+
+
+def view_of(
+    settings: CorrelateSettings, incident: Incident, conditions: Sequence[Condition], spread: Spread
+) -> IncidentView:
     """The incident as people see it. A duration is never reckoned against now: an end is the last observation."""
-    lead, status = lead_of(conditions), status_of(conditions)
-    data = lead.latest
-    cameras = sorted({camera for condition in conditions for camera in condition.cameras})
-    evidence = dict.fromkeys(
-        reference
-        for condition in sorted(conditions, key=lambda one: (one is not lead, one.onset_ns, one.id))[:EVIDENCE_MAX]
-        for reference in (*condition.evidence, *condition.latest.evidence)
-    )
-    cause = _cause_of(conditions)
+    lead = lead_of(conditions)
+    data, first = lead.latest, conditions[0]
+    onset_ns, detected_ns, latest_ns = first.onset_ns, first.detected_ns, first.latest_ns
+    observed_ns, count, peak, active, unknown, off = first.observed_ns, 0, 0, 0, False, False
+    # One pass: a storm asks for many views of many conditions.
+    for each in conditions:
+        if each.onset_ns < onset_ns:
+            onset_ns = each.onset_ns
+        if each.detected_ns < detected_ns:
+            detected_ns = each.detected_ns
+        if each.latest_ns > latest_ns:
+            latest_ns = each.latest_ns
+        if each.observed_ns > observed_ns:
+            observed_ns = each.observed_ns
+        count, peak, off = count + each.finding_count, max(peak, each.peak), off or each.clock_off
+        status = each.status
+        if status == ACTIVE:
+            active = max(active, each.latest.level.rank)
+        unknown = unknown or status == UNKNOWN
+    cameras, cause = spread.cameras, spread.cause
     return IncidentView(
         id=incident.id,
         kind=data.kind,
-        title=title_of(settings, data, len(cameras), [condition.latest.rule for condition in conditions], cause),
-        level=LEVELS[rank_of(conditions)],
+        title=title_of(settings, data, len(cameras), [each.latest.rule for each in conditions], cause),
+        level=LEVELS[active or peak],
         state=incident.state,
-        condition=status,
+        condition=ACTIVE if active else UNKNOWN if unknown else CLEARED,
         site=data.site,
         zone=data.zone,
-        place=around(place for condition in conditions for place in condition.places)
-        if len(conditions) > 1 or len(lead.places) > 1
-        else data.place,
-        onset_at=utc(min(condition.onset_ns for condition in conditions)),
-        detected_at=utc(min(condition.detected_ns for condition in conditions)),
-        updated_at=utc(max(incident.changed_ns, *(condition.latest_ns for condition in conditions))),
-        ended_at=None if status == ACTIVE else utc(max(condition.observed_ns for condition in conditions)),
+        place=data.place if len(conditions) == 1 and len(lead.places) == 1 else spread.place,
+        onset_at=utc(onset_ns),
+        detected_at=utc(detected_ns),
+        updated_at=utc(max(incident.changed_ns, latest_ns)),
+        ended_at=None if active else utc(observed_ns),
         value=data.value,
         unit=data.unit,
         low=data.low,
         high=data.high,
         measurement=data.measurement,
-        cameras=tuple(cameras),
+        cameras=cameras,
         rule=data.rule,
         rule_version=data.rule_version,
         thresholds=data.thresholds,
-        finding_count=sum(condition.finding_count for condition in conditions),
+        finding_count=count,
         version=incident.version,
         clocks=clocks_of(
-            settings, clock_from_ns(incident.clock_from_ns, conditions), incident.met_ns, incident.breached
+            settings,
+            detected_ns if incident.clock_from_ns is None else incident.clock_from_ns,
+            incident.met_ns,
+            incident.breached,
         ),
         acknowledged_by=incident.acknowledged_by,
-        evidence=tuple(evidence)[:EVIDENCE_MAX],
+        evidence=_evidence_of(lead, conditions),
         merged_from=incident.aliases,
         drill=data.drill,
         follows=incident.follows,
-        clock_off=any(condition.clock_off for condition in conditions),
+        clock_off=off,
         cause=cause,
         camera_count=len(cameras),
     )
 
 
+def _evidence_of(lead: Condition, conditions: Sequence[Condition]) -> tuple[str, ...]:
+    """References of pictures, those of the lead first, then by onset."""
+    if len(conditions) > 1:
+        ordered = sorted((each.onset_ns, each.id, each) for each in conditions if each is not lead)
+        conditions = [lead, *(each for _, _, each in ordered[: EVIDENCE_MAX - 1])]
+    references = dict.fromkeys(
+        reference for each in conditions for reference in (*each.evidence, *each.latest.evidence)
+    )
+    return tuple(references)[:EVIDENCE_MAX]
+
+
 def _cause_of(conditions: Sequence[Condition]) -> str | None:
     """What all of its conditions hang on (`switch s1`); None where that is not known."""
     shared = set(filter(is_labelled, conditions[0].causes))
+    if not shared:
+        return None
     for condition in conditions:
         shared.intersection_update(condition.causes)
     return min(shared, key=lambda cause: (LABELS.index(f"{cause.partition(' ')[0]} "), cause), default=None)

@@ -53,7 +53,7 @@ def _homes(board: Board, condition: Condition, known: Condition | None) -> list[
             _reopen(board, incident, condition)
         elif is_unmoved(known, condition):
             return [home]
-        live, _ = _touching(board, condition)
+        live, _ = _touching(board, condition, home)
         return sorted({home, *live})
     live, closed = _touching(board, condition)
     if live:
@@ -69,16 +69,22 @@ def _homes(board: Board, condition: Condition, known: Condition | None) -> list[
     return [_start(board, condition, None)]
 
 
-def _touching(board: Board, condition: Condition) -> tuple[list[str], list[str]]:
-    """Incidents at its place: those it is one happening with, not closed; and the closed ones, newest first."""
+def _touching(board: Board, condition: Condition, own: str | None = None) -> tuple[list[str], list[str]]:
+    """
+    Incidents at its place: those it is one happening with, not closed; and the closed ones, newest first.
+
+    Args:
+        own: the incident that it is in already, and that is not asked about.
+    """
     settings = board.settings
     gap_ns, loss_gap_ns = ns(settings.gap_s), ns(settings.loss_gap_s)
     live: dict[str, None] = {}
     closed: dict[str, int] = {}
     for name in board.neighbours.of(condition):
-        other, home = board.conditions[name], board.home[name]
-        if home in live:
+        home = board.home[name]
+        if home == own or home in live:
             continue
+        other = board.conditions[name]
         closed_ns = board.incidents[home].closed_ns
         if closed_ns is None:
             # Time first: it is the cheaper question, and the old ones of a place are many.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Set
+from dataclasses import dataclass
 
 from correlator.incidents.condition import Condition
 from correlator.incidents.family import is_labelled
 from correlator.incidents.place import between_m, cells
 from correlator.incidents.settings import CorrelateSettings
+from ingest.schema.finding import Place
 
 
 def is_loss(condition: Condition) -> bool:
@@ -47,6 +49,26 @@ def is_unmoved(before: Condition, after: Condition) -> bool:
     return is_loss(after) and same and (before.onset_ns, before.onset_last_ns) == (after.onset_ns, after.onset_last_ns)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The keys of a condition, and what they were made of."""
+
+    family: str
+    places: tuple[Place, ...]
+    zones: tuple[str, ...]
+    causes: tuple[str, ...]
+    keys: frozenset[Hashable]
+    wide: bool
+
+    def is_of(self, condition: Condition) -> bool:
+        """A fold keeps what did not change, so that mostly this compares nothing but addresses."""
+        same = self.places is condition.places and self.zones is condition.zones and self.causes is condition.causes
+        return same and self.family == condition.family
+
+
+_NOWHERE = _Known("", (), (), (), frozenset(), False)
+
+
 class Neighbours:
     """Ids of conditions by where they are."""
 
@@ -55,19 +77,24 @@ class Neighbours:
         self._by_key: defaultdict[Hashable, set[str]] = defaultdict(set)
         self._wide: defaultdict[str, set[str]] = defaultdict(set)  # circles over too many cells to list
         self._all: defaultdict[str, set[str]] = defaultdict(set)
-        self._keys: dict[str, frozenset[Hashable]] = {}
+        self._keys: dict[str, _Known] = {}
 
     def put(self, condition: Condition) -> None:
+        before = self._keys.get(condition.id, _NOWHERE)
         keys, wide = self._keys_of(condition)
-        for key in keys - self._keys.get(condition.id, frozenset()):
+        if keys is before.keys:
+            return
+        for key in keys - before.keys:
             self._by_key[key].add(condition.id)
-        self._keys[condition.id] = keys
+        self._keys[condition.id] = _Known(
+            condition.family, condition.places, condition.zones, condition.causes, keys, wide
+        )
         self._all[condition.family].add(condition.id)
         if wide:
             self._wide[condition.family].add(condition.id)
 
     def drop(self, condition: Condition) -> None:
-        for key in self._keys.pop(condition.id, frozenset()):
+        for key in self._keys.pop(condition.id, _NOWHERE).keys:
             self._by_key[key].discard(condition.id)
             if not self._by_key[key]:
                 del self._by_key[key]
@@ -84,6 +111,9 @@ class Neighbours:
         return found
 
     def _keys_of(self, condition: Condition) -> tuple[frozenset[Hashable], bool]:
+        known = self._keys.get(condition.id)
+        if known is not None and known.is_of(condition):
+            return known.keys, known.wide
         loss = is_loss(condition)
         margin_m = (self._settings.loss_gap_m if loss else self._settings.gap_m) / 2
         keys: set[Hashable] = {("cause", condition.family, cause) for cause in condition.causes} if loss else set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from math import asin, ceil, cos, floor, hypot, radians, sin, sqrt
 
 from ingest.schema.finding import Place
@@ -15,6 +16,7 @@ _CELLS_MAX = 64
 _COLUMNS = round(360 / CELL_DEGREES)
 
 
+@lru_cache(maxsize=65_536)
 def rastered(place: Place) -> Place:
     """The place on the raster, its radius in whole metres rounded up."""
     return Place(
@@ -35,6 +37,7 @@ def between_m(one: Place, other: Place) -> float:
     return max(0.0, 2 * EARTH_RADIUS_M * asin(min(1.0, sqrt(chord))) - one.radius_m - other.radius_m)
 
 
+@lru_cache(maxsize=65_536)
 def cells(place: Place, margin_m: float) -> frozenset[tuple[int, int]] | None:
     """
     Cells that a circle with `margin_m` around it covers; None where they are too many to list.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from correlator.incidents.condition import Condition
 from correlator.incidents.settings import CorrelateSettings, ns
@@ -50,10 +51,14 @@ def clocks_of(
     settings: CorrelateSettings, from_ns: int, met_ns: Mapping[str, int], breached: Sequence[str]
 ) -> dict[str, ResponseClock]:
     return {
-        name: ResponseClock(
-            target_at=utc(target_ns),
-            met_at=utc(met_ns[name]) if name in met_ns else None,
-            breached=name in breached or met_ns.get(name, target_ns) > target_ns,
-        )
+        name: _clock_of(target_ns, met_ns.get(name), name in breached)
         for name, target_ns in targets_ns(settings, from_ns).items()
     }
+
+
+@lru_cache(maxsize=16_384)
+def _clock_of(target_ns: int, met_ns: int | None, breached: bool) -> ResponseClock:
+    late = met_ns is not None and met_ns > target_ns
+    return ResponseClock(
+        target_at=utc(target_ns), met_at=None if met_ns is None else utc(met_ns), breached=breached or late
+    )

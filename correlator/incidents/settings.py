@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -31,7 +32,7 @@ class CorrelateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     late_s: Positive = 300.0  # what was detected longer ago is recorded, not shouted
     clock_offset_s_max: Positive = 300.0  # a source clock further off is not believed
     history_s: Positive = 691_200.0  # findings are kept for 7 days: an older time comes from a broken clock
-    records_max: Annotated[int, msgspec.Meta(ge=1)] = 500  # findings in one transaction
+    records_max: Annotated[int, msgspec.Meta(ge=1)] = 4_000  # findings in one transaction
     # each minute of each zone is kept so long, for reports; 2,000 zones are 0.3 GB a day
     zone_minutes_kept_days: Annotated[float, msgspec.Meta(ge=1.0, le=3_660.0)] = 35.0
     evidence_kept_s: NotNegative = 259_200.0  # pictures of an incident, with covered persons; 0: none is kept
@@ -39,5 +40,6 @@ class CorrelateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     names: dict[str, str] = {}  # display names of zones, sites and cameras by id
 
 
+@lru_cache(maxsize=1_024)  # asked several times for each finding, always of the same few settings
 def ns(seconds: float) -> int:
     return round(seconds * NS_PER_S)

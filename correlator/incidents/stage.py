@@ -35,7 +35,7 @@ def read_finding(record: Record) -> Finding:
     finding = decode_finding(record)
     data, place = finding.data, finding.data.place
     fault = None
-    if not all(map(_is_name, (data.condition, finding.id, data.kind, data.site))):
+    if not _are_names(data.condition, finding.id, data.kind, data.site):
         fault = f"condition, id, kind and site of 1 to {_NAME_CHARACTERS_MAX} printable ASCII characters", "another one"
     elif None in (data.onset_at.tzinfo, data.detected_at.tzinfo, data.observed_at.tzinfo):
         fault = "times with their zone", "one without"
@@ -54,8 +54,10 @@ def read_finding(record: Record) -> Finding:
     return finding
 
 
-def _is_name(text: str) -> bool:
-    return 0 < len(text) <= _NAME_CHARACTERS_MAX and text.isascii() and text.isprintable()
+def _are_names(*texts: str) -> bool:
+    whole = "".join(texts)
+    lengths = [len(text) for text in texts]
+    return whole.isascii() and whole.isprintable() and min(lengths) > 0 and max(lengths) <= _NAME_CHARACTERS_MAX
 
 
 def in_order(records: Sequence[Record]) -> list[Record]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from correlator.incidents.condition import ACTIVE, CLEARED, UNKNOWN, Condition
+from correlator.incidents.incident import Spread, spread_of
 
 
 class Tally:
@@ -15,12 +17,15 @@ class Tally:
         self._ranks: Counter[int] = Counter()  # of those that are active
         self._peak = 0
         self._root: tuple[int, str] | None = None
+        self._spread: Spread | None = None  # None: to be found out anew
 
     def put(self, before: Condition | None, after: Condition) -> None:
         """Count `after`, in the place of what it was before, if it was counted."""
         if before is not None:
             self._add(before, -1)
         self._add(after, 1)
+        if before is None or not _is_unmoved(before, after):
+            self._spread = None
         self._peak = max(self._peak, after.peak)
         key = after.onset_ns, after.id
         self._root = key if self._root is None else min(self._root, key)
@@ -40,8 +45,24 @@ class Tally:
         assert self._root is not None, "an incident without a condition"
         return self._root
 
+    def spread(self, conditions: Sequence[Condition]) -> Spread:
+        """Where they are, all that were put."""
+        if self._spread is None:
+            self._spread = spread_of(conditions)
+        return self._spread
+
     def _add(self, condition: Condition, count: int) -> None:
         status = condition.status
         self._statuses[status] += count
         if status == ACTIVE:
             self._ranks[condition.latest.level.rank] += count
+
+
+def _is_unmoved(before: Condition, after: Condition) -> bool:
+    """Whether all that a spread is made of is the same; a fold keeps what did not change."""
+    return (
+        before.places is after.places
+        and before.cameras is after.cameras
+        and before.causes is after.causes
+        and before.latest.place == after.latest.place
+    )

@@ -11,7 +11,7 @@ from ingest.schema.finding import Level, Measurement, Place
 VERSION = 1
 
 
-class ResponseClock(msgspec.Struct, frozen=True, kw_only=True):
+class ResponseClock(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One target of the response: `met_at` is None while it runs."""
 
     target_at: datetime
@@ -19,7 +19,7 @@ class ResponseClock(msgspec.Struct, frozen=True, kw_only=True):
     breached: bool = False
 
 
-class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
+class IncidentView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An incident as people and other systems see it; the same struct in the API, on the stream and on the bus."""
 
     id: str
@@ -57,7 +57,7 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
     camera_count: int = 0
 
 
-class Alert(msgspec.Struct, frozen=True, kw_only=True):
+class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id: str
     sequence: int  # growing, without gaps, in the order in which readers see them
     type: str  # incident.opened, incident.escalated, incident.acknowledged, incident.cleared ...

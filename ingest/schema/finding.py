@@ -36,7 +36,7 @@ class Level(StrEnum):
 _RANKS = {level: rank for rank, level in enumerate(Level, start=1)}
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class Place(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A circle on the ground, WGS 84."""
 
     lon: float
@@ -44,7 +44,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     radius_m: float
 
 
-class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How far the value can be trusted."""
 
     noise_m: float | None = None  # standard deviation of a ground position
@@ -56,7 +56,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     method: str | None = None  # what counted: "boxes", "foreground"
 
 
-class FindingData(msgspec.Struct, frozen=True, kw_only=True):
+class FindingData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     kind: str  # the detector's name, `crowd.capacity`
     phase: Phase
     level: Level
@@ -81,7 +81,7 @@ class FindingData(msgspec.Struct, frozen=True, kw_only=True):
     drill: bool = False
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """CloudEvents 1.0, https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md"""
 
     id: str
