@@ -17,6 +17,9 @@ from typing import Literal, Protocol
 from correlator.incidents.board import Opened
 from correlator.incidents.changes import Changes, History
 from correlator.incidents.lifecycle import Action
+from correlator.muting.preview import Preview, SilenceView
+from correlator.muting.silence import Silence
+from correlator.muting.storm import StormState
 from correlator.zone_history.minutes import KeptMinute
 from ingest.bus.contract import TopicPartition
 from ingest.errors import StoreConflict, StoreError
@@ -113,6 +116,31 @@ class Casebook(Protocol):
             IncidentConflict: its state changed since `version`, or forbids the action.
             IncidentMissing: there is none of this id.
         """
+
+    def put_silence(self, silence: Silence, at_ns: int) -> Silence:
+        """
+        The silence with its id, written and audited; correlators decide anew. The same asked again is the same one.
+
+        Raises:
+            SettingsError: it has no end, no reason, or a rule that cannot be read.
+        """
+
+    def end_silence(self, silence_id: str, actor: str, at_ns: int) -> Silence:
+        """
+        The silence, ended now; one that is over stays as it is.
+
+        Raises:
+            SilenceMissing: there is none of this id.
+        """
+
+    def silences(self, expires_after_ns: int, now_ns: int) -> tuple[SilenceView, ...]:
+        """Silences that are not over by `expires_after_ns`, each with the number of incidents that it has muted."""
+
+    def preview_silence(self, silence: Silence, now_ns: int) -> Preview:
+        """What a silence would mute now, and would have muted in the last week; nothing is written."""
+
+    def storm(self) -> StormState:
+        """Whether it storms, as the correlator last said."""
 
     def alerts_after(self, sequence: int, limit: int) -> tuple[Alert, ...]:
         """Alerts with a greater sequence number, in order, without gaps."""

@@ -95,6 +95,9 @@ def write_changes(connection: Connection, changes: Changes) -> None:
         overwrite=False,
     )
     write_history(connection, changes.history)
+    put(connection, tables.muted, [{"silence": one, "incident": name} for one, name in changes.muted], overwrite=False)
+    if changes.storm is not None:
+        put(connection, tables.situation, [{"name": "storm", "facts": _encode(changes.storm)}])
 
 
 def write_history(connection: Connection, lines: Sequence[History]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import Connection, delete, func, or_, select, update
 
-from correlator.casebook import audit, rows, tables
+from correlator.casebook import audit, rows, silences, tables
 from correlator.casebook.contract import AuditRow, Casebook, IncidentConflict, IncidentMissing, Page
 from correlator.casebook.database import Database
 from correlator.incidents.board import Opened
@@ -16,6 +17,9 @@ from correlator.incidents.changes import Changes, History
 from correlator.incidents.decide import decide
 from correlator.incidents.lifecycle import Action
 from correlator.incidents.settings import CorrelateSettings
+from correlator.muting.preview import Preview, SilenceView
+from correlator.muting.silence import Silence
+from correlator.muting.storm import StormState
 from correlator.zone_history import minutes
 from correlator.zone_history.minutes import KeptMinute
 from ingest.bus.contract import TopicPartition
@@ -87,7 +91,8 @@ class SqlCasebook:
             or_(table.closed_ns.is_(None), table.closed_ns > closed_after_ns, table.condition == "active")
         )
         with self._database.reading() as connection:
-            return rows.opened(connection, wanted)
+            found = rows.opened(connection, wanted)
+            return replace(found, silences=silences.after(connection, closed_after_ns))
 
     def revision(self) -> int:
         with self._database.reading() as connection:
@@ -152,6 +157,32 @@ class SqlCasebook:
                 self._advance(connection, head, decision.changes.alerts)
                 audit.write(connection, actor, action, name, at_ns)
             return decision.view
+
+    def put_silence(self, silence: Silence, at_ns: int) -> Silence:
+        with self._database.writing() as connection:
+            head = _hold(connection)
+            made = silences.put(connection, silence, at_ns)
+            self._advance(connection, head, ())
+            return made
+
+    def end_silence(self, silence_id: str, actor: str, at_ns: int) -> Silence:
+        with self._database.writing() as connection:
+            head = _hold(connection)
+            ended = silences.end(connection, silence_id, actor, at_ns)
+            self._advance(connection, head, ())
+            return ended
+
+    def silences(self, expires_after_ns: int, now_ns: int) -> tuple[SilenceView, ...]:
+        with self._database.reading() as connection:
+            return silences.listed(connection, expires_after_ns, now_ns)
+
+    def preview_silence(self, silence: Silence, now_ns: int) -> Preview:
+        with self._database.reading() as connection:
+            return silences.previewed(connection, silence, now_ns)
+
+    def storm(self) -> StormState:
+        with self._database.reading() as connection:
+            return silences.storm(connection)
 
     def alerts_after(self, sequence: int, limit: int) -> tuple[Alert, ...]:
         table = tables.outbox.c

@@ -153,3 +153,22 @@ zone_minutes = Table(  # by minute first: appended at the end, pruned from the b
     Column("synthetic", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("expires_ns", BigInteger, nullable=False, index=True),
+    Column("facts", LargeBinary, nullable=False),  # Silence
+)
+
+muted = Table(  # which incidents a silence has muted, each once
+    "muted",
+    metadata,
+    Column("silence", String(64), primary_key=True),
+    Column("incident", String(64), primary_key=True),
+)
+
+situation = Table(  # `storm`: what holds for the district as a whole
+    "situation", metadata, Column("name", String(32), primary_key=True), Column("facts", LargeBinary, nullable=False)
+)

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from correlator.incidents.changes import Changes, History
-from correlator.incidents.condition import LEVELS, Condition
+from correlator.incidents.condition import ACTIVE, LEVELS, Condition
+from correlator.incidents.family import is_blinding
 from correlator.incidents.incident import Incident, view_of
 from correlator.incidents.neighbours import Neighbours
 from correlator.incidents.settings import CorrelateSettings
 from correlator.incidents.tally import Tally
+from correlator.muting.silence import Silence
+from correlator.muting.storm import Storm, StormState
 from ingest.schema.alert import Alert, IncidentView
 from ingest.schema.finding import Level
 
@@ -24,6 +27,7 @@ class Opened:
     incidents: tuple[Incident, ...] = ()
     conditions: tuple[tuple[Condition, str], ...] = ()  # with the id of its incident
     findings: tuple[tuple[str, str], ...] = ()  # finding id, condition id
+    silences: tuple[Silence, ...] = ()  # that are not over
 
 
 @dataclass(slots=True)
@@ -36,6 +40,8 @@ class _Touched:
     merged: list[tuple[str, str]] = field(default_factory=list)
     history: list[History] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    muted: dict[tuple[str, str], None] = field(default_factory=dict)
+    storm: StormState | None = None
 
 
 class Board:
@@ -52,6 +58,11 @@ class Board:
         self._members: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._tallies: defaultdict[str, Tally] = defaultdict(Tally)
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
+        self.silences = opened.silences
+        self.storm = Storm(settings.storm_findings, settings.storm_s)
+        self.situation = StormState()
+        self._ailing: defaultdict[str, set[str]] = defaultdict(set)  # camera -> conditions that blind it
+        self._of_site: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._touched = _Touched()
         self.add(opened)
 
@@ -61,9 +72,7 @@ class Board:
         self.incidents |= {incident.id: incident for incident in opened.incidents if incident.id in fresh}
         for condition, incident in opened.conditions:
             if incident in fresh:
-                self.conditions[condition.id] = condition
-                self.home[condition.id] = incident
-                self._members[incident][condition.id] = None
+                self._place(condition, incident)
                 self._tallies[incident].put(None, condition)
                 self.neighbours.put(condition)
         for finding, condition_id in opened.findings:
@@ -100,11 +109,41 @@ class Board:
         if before is not None and before != incident:
             self._members[before].pop(condition.id, None)
         self._tallies[incident].put(self.conditions[condition.id] if before == incident else None, condition)
+        self._place(condition, incident)
+        self.neighbours.put(condition)
+        self._touched.conditions[condition.id] = None
+
+    def _place(self, condition: Condition, incident: str) -> None:
+        if condition.id not in self.conditions:
+            self.storm.put(condition.detected_ns)
         self.conditions[condition.id] = condition
         self.home[condition.id] = incident
         self._members[incident][condition.id] = None
-        self.neighbours.put(condition)
-        self._touched.conditions[condition.id] = None
+        self._of_site[condition.latest.site][incident] = None
+        if is_blinding(condition.latest):
+            for camera in condition.cameras:
+                if condition.status == ACTIVE:
+                    self._ailing[camera].add(condition.id)
+                else:
+                    self._ailing[camera].discard(condition.id)
+
+    def is_ailing(self, camera: str) -> bool:
+        """Whether a camera is lost or blind just now."""
+        return bool(self._ailing.get(camera))
+
+    def of_site(self, site: str) -> list[str]:
+        """The incidents with a condition at a site, the first told first."""
+        known = [name for name in self._of_site.get(site, {}) if name in self.incidents]
+        self._of_site[site] = dict.fromkeys(known)
+        return known
+
+    def mute(self, silence: str, incident: str) -> None:
+        """Count an incident with the silence that mutes it."""
+        self._touched.muted[(silence, incident)] = None
+
+    def put_situation(self, state: StormState) -> None:
+        if state != self.situation:
+            self.situation = self._touched.storm = state
 
     def put_incident(self, incident: Incident) -> None:
         self.incidents[incident.id] = incident
@@ -140,13 +179,18 @@ class Board:
             merged=tuple(touched.merged),
             history=tuple(touched.history),
             alerts=tuple(touched.alerts),
+            muted=tuple(touched.muted),
+            storm=touched.storm,
         )
 
     def forget(self, incidents: Iterable[str]) -> None:
         """Drop incidents that nothing can join or follow any more; the casebook keeps them."""
         for name in list(incidents):
             for condition in self._members.pop(name, {}):
-                self.neighbours.drop(self.conditions.pop(condition))
+                gone = self.conditions.pop(condition)
+                self.neighbours.drop(gone)
+                for camera in gone.cameras:
+                    self._ailing[camera].discard(condition)
                 self.home.pop(condition, None)
                 self._seen.pop(condition, None)
             self._tallies.pop(name, None)

@@ -8,6 +8,7 @@ import msgspec
 
 from correlator.incidents.condition import Condition
 from correlator.incidents.incident import Incident
+from correlator.muting.storm import StormState
 from ingest.clock import utc
 from ingest.schema.alert import Alert, IncidentView
 from ingest.schema.ids import derived_id
@@ -32,10 +33,12 @@ class Changes:
     merged: tuple[tuple[str, str], ...] = ()  # id that is gone, id that stays
     history: tuple[History, ...] = ()
     alerts: tuple[Alert, ...] = ()  # their sequence numbers are given by the casebook
+    muted: tuple[tuple[str, str], ...] = ()  # silence, and an incident that it has muted
+    storm: StormState | None = None  # where it has changed
 
     @property
     def empty(self) -> bool:
-        return not (self.incidents or self.conditions or self.findings or self.merged or self.alerts)
+        return not (self.incidents or self.conditions or self.findings or self.merged or self.alerts or self.storm)
 
 
 def alert_of(kind: str, at_ns: int, view: IncidentView, *facts: str, told: bool = True) -> Alert:

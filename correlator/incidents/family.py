@@ -10,6 +10,7 @@ from ingest.schema.finding import FindingData
 
 LOSS_KINDS = frozenset({"health.stream", "health.stalled", "health.offline", "health.lost", "health.blind_site"})
 LABELS = ("switch ", "recorder ", "power ")  # no id of a site has a space
+BLINDING_KINDS = LOSS_KINDS | {"health.picture", "health.objects"}
 _FAMILIES = {"smoke": "fire"}
 # What a camera's own rule sees may be what our own detectors see, or another camera.
 _FAMILY_OF_EVENT = {
@@ -82,6 +83,17 @@ def causes_of(settings: CorrelateSettings, data: FindingData) -> tuple[str, ...]
         labels = settings.hangs_on.get(camera, ())
         shared = shared.intersection(labels) if number else set(labels)
     return tuple(sorted(shared)) or (data.site,)
+
+
+def family_is(family: str) -> str:
+    """The hazard of a family: that of a drill is the same; `health` for all that is wrong with a camera."""
+    hazard = family.removeprefix("drill/")
+    return "health" if hazard == "loss" or hazard.startswith("health/") else hazard
+
+
+def is_blinding(data: FindingData) -> bool:
+    """Whether what its cameras say cannot be believed while this lasts."""
+    return data.kind in BLINDING_KINDS and not data.rule.endswith(".flooding")
 
 
 def is_labelled(cause: str) -> bool:

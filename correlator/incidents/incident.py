@@ -18,6 +18,7 @@ from ingest.schema.alert import IncidentView
 from ingest.schema.finding import Place
 
 EVIDENCE_MAX = 16
+TURNS_MAX = 64
 State = Literal["open", "acknowledged", "dispatched", "on_scene", "resolved", "closed"]
 
 
@@ -40,6 +41,10 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     updated_told_ns: int | None = None
     held: str | None = None  # the newest finding whose change was held back
     held_count: int = 0
+    muted_by: str | None = None  # why people are not told of it: `silence ID`, `camera ID`, `incident ID`, `storm ID`
+    told_active: bool = False  # whether those who were told believe that it goes on
+    turns_ns: tuple[int, ...] = ()  # its last beginnings and ends
+    flapping: bool = False
     settled_ns: int | None = None  # when it became known that it ended
     closed_ns: int | None = None
     closed_rank: int = 0
@@ -135,6 +140,8 @@ def view_of(
         follows=incident.follows,
         clock_off=off,
         cause=cause,
+        muted_by=incident.muted_by,
+        flapping=incident.flapping,
         camera_count=len(cameras),
     )
 

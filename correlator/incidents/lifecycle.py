@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from correlator.incidents.incident import Incident, State
+from correlator.incidents.incident import TURNS_MAX, Incident, State
 from correlator.incidents.response import met_by
 
 CORRELATE = "correlate"  # the actor where no desk acted
@@ -131,6 +131,10 @@ def joined(heir: Incident, gone: Incident, identity: str) -> Incident:
             (one.updated_told_ns for one in (heir, gone) if one.updated_told_ns is not None), default=None
         ),
         held_count=heir.held_count + gone.held_count,
+        muted_by=None if None in (heir.muted_by, gone.muted_by) else heir.muted_by,
+        told_active=heir.told_active or gone.told_active,
+        turns_ns=tuple(sorted({*heir.turns_ns, *gone.turns_ns}))[-TURNS_MAX:],
+        flapping=heir.flapping or gone.flapping,
         settled_ns=None,
         changed_ns=max(heir.changed_ns, gone.changed_ns),
     )

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Hashable, Set
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from correlator.incidents.condition import Condition
 from correlator.incidents.family import is_labelled
 from correlator.incidents.place import between_m, cells
@@ -31,6 +33,13 @@ def is_near(settings: CorrelateSettings, one: Condition, other: Condition) -> bo
             return True
         gap_m = settings.gap_m
     return any(between_m(here, there) <= gap_m for here in one.places for there in other.places)
+
+
+def is_at_one_place(settings: CorrelateSettings, one: Condition, other: Condition) -> bool:
+    """Whether two conditions of different hazards are at one place: the same zone, or circles within the gap."""
+    if not set(one.zones).isdisjoint(other.zones):
+        return True
+    return any(between_m(here, there) <= settings.gap_m for here in one.places for there in other.places)
 
 
 def is_together(one: Condition, other: Condition, gap_ns: int, loss_gap_ns: int) -> bool:
@@ -109,6 +118,12 @@ class Neighbours:
             found |= self._by_key.get(key, set())
         found.discard(condition.id)
         return found
+
+    def of_family(self, condition: Condition, family: str) -> Set[str]:
+        """Ids of conditions of another hazard that may be at its place."""
+        if not self._all.get(family):
+            return set()
+        return self.of(replace(condition, family=family))
 
     def _keys_of(self, condition: Condition) -> tuple[frozenset[Hashable], bool]:
         known = self._keys.get(condition.id)

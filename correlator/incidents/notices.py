@@ -9,10 +9,12 @@ from msgspec.structs import replace
 from correlator.incidents.board import Board
 from correlator.incidents.changes import History, alert_of
 from correlator.incidents.condition import ACTIVE, Condition
-from correlator.incidents.incident import Incident
+from correlator.incidents.incident import TURNS_MAX, Incident
 from correlator.incidents.lifecycle import CORRELATE, reopened
-from correlator.incidents.settings import ns
+from correlator.incidents.settings import CorrelateSettings, ns
+from correlator.muting.mute import mute_of
 
+_BEGINNINGS, _ENDS = ("opened", "escalated", "reopened"), ("cleared", "unknown")
 Notice = tuple[str, tuple[str, ...]]  # kind, and the facts that make it unique
 
 
@@ -36,6 +38,8 @@ def tell(
     if incident.state == "closed":
         board.put_incident(incident)
         return
+    incident = muted(board, incident, mute_of(board, name, board.conditions[finding.id], at_ns), at_ns)
+    incident = turned(settings, incident, before, status, at_ns)
     notices: list[Notice] = [("merged", (each.id,)) for each in gone if each.recorded_rank]
     incident, beginning = _beginning(incident, finding, before, status, rank, late)
     notices += beginning
@@ -55,7 +59,7 @@ def _beginning(
     incident: Incident, finding: Condition, before: str | None, status: str, rank: int, late: bool
 ) -> tuple[Incident, list[Notice]]:
     """The notice that something began, began again or got worse, if it did."""
-    shouted = not late or incident.told_rank > 0
+    shouted = incident.muted_by is None and (not late or incident.told_rank > 0)
     if incident.episode == finding.latest_id and before is not None:
         told = rank if shouted else incident.told_rank
         return replace(incident, told_rank=told, recorded_rank=rank), [("reopened", (finding.latest_id,))]
@@ -64,13 +68,42 @@ def _beginning(
         incident = _unresolved(incident, finding)
         told = rank if shouted else incident.told_rank
         return replace(incident, told_rank=told, recorded_rank=rank), [(kind, facts)]
-    if not late and status == ACTIVE and incident.told_rank == 0:
-        # It was recorded as old, and is still so: now it is told, and now the clocks start.
-        incident = replace(incident, told_rank=rank, clock_from_ns=finding.latest_ns)
-        return incident, [("opened", ("still", incident.episode))]
+    if not late and status == ACTIVE and incident.muted_by is None and incident.told_rank < rank:
+        # It was recorded as old, or muted, and is still so: now it is told.
+        return still(incident, rank, finding.latest_ns)
     if before is not None and before != ACTIVE and status == ACTIVE:
         return _unresolved(incident, finding), [("reopened", (finding.latest_id,))]
     return incident, []
+
+
+def still(incident: Incident, rank: int, at_ns: int) -> tuple[Incident, list[Notice]]:
+    """What was not told at its time and still is: told now. Where nobody knew of it, its clocks start now."""
+    if incident.told_rank:
+        facts = incident.episode, "still", str(rank)
+        return replace(incident, told_rank=rank), [("escalated", facts)]
+    incident = replace(incident, told_rank=rank, recorded_rank=max(rank, incident.recorded_rank), clock_from_ns=at_ns)
+    return incident, [("opened", ("still", incident.episode))]
+
+
+def muted(board: Board, incident: Incident, why: str | None, at_ns: int) -> Incident:
+    """The incident with the reason why people are not told of it, written down where it is another one than before."""
+    if why == incident.muted_by:
+        return incident
+    detail = {"by": why or incident.muted_by or ""}
+    act = "unmuted" if why is None else "muted"
+    board.write(History(incident=incident.id, at_ns=at_ns, act=act, actor=CORRELATE, detail=detail))
+    if why is not None and why.startswith("silence "):
+        board.mute(why.partition(" ")[2], incident.id)
+    return replace(incident, muted_by=why)
+
+
+def turned(settings: CorrelateSettings, incident: Incident, before: str | None, status: str, at_ns: int) -> Incident:
+    """The incident with one more beginning or end, if it is one, and whether it flaps."""
+    if before is None or (before == ACTIVE) == (status == ACTIVE):
+        return incident
+    since_ns = at_ns - ns(settings.flap_s)
+    turns = tuple(turn for turn in (*incident.turns_ns, at_ns) if turn > since_ns)[-TURNS_MAX:]
+    return replace(incident, turns_ns=turns, flapping=incident.flapping or len(turns) >= settings.flap_turns)
 
 
 def _unresolved(incident: Incident, finding: Condition) -> Incident:
@@ -90,10 +123,26 @@ def speak(board: Board, name: str, notices: Sequence[Notice], at_ns: int) -> Non
     """Put the notices of one moment into outbox and history; an incident that nobody was told of stays silent."""
     if not notices:
         return
-    view, told = board.view(name), board.incidents[name].told_rank > 0
+    view, incident = board.view(name), board.incidents[name]
     for kind, facts in notices:
+        told = _is_told(incident, kind)
+        if told and kind in (*_BEGINNINGS, *_ENDS):
+            incident = replace(incident, told_active=kind in _BEGINNINGS)
         if kind != "updated":
             detail = {"level": str(view.level)} | ({"of": facts[0]} if facts else {})
             board.write(History(incident=name, at_ns=at_ns, act=kind, actor=CORRELATE, detail=detail))
         if told or kind != "updated":
             board.say(alert_of(kind, at_ns, view, *facts, told=told))
+    if incident is not board.incidents[name]:
+        board.put_incident(incident)
+
+
+def _is_told(incident: Incident, kind: str) -> bool:
+    """Whether people hear of it. Who was told the beginning is told the end, whatever mutes it by then."""
+    if not incident.told_rank:
+        return False
+    if kind in _ENDS:
+        return not incident.flapping and (incident.told_active or incident.muted_by is None)
+    if kind in ("merged", "closed"):
+        return True
+    return incident.muted_by is None and not (incident.flapping and kind == "reopened")

@@ -20,6 +20,14 @@ class CorrelateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     loss_gap_s: NotNegative = 60.0  # cameras that are lost within this time of one another have one cause
     hangs_on: dict[str, tuple[str, ...]] = {}  # camera -> `switch s1`, `power p2`; default: the labels of the registry
     causes: dict[str, tuple[str, ...]] = {}  # switch or recorder -> the cameras or sites behind it; default: the site
+    # a hazard inhibits those after it at its place while its level is higher; what is not named is never inhibited
+    hazards: tuple[str, ...] = ("fire", "crowd", "intrusion", "abandoned_object", "unusual_occupancy")
+    believed: tuple[str, ...] = ("fire",)  # told although every camera that says so is lost or blind
+    storm_findings: Annotated[int, msgspec.Meta(ge=2)] = 1000  # beginnings within storm_s that make a storm
+    storm_s: Annotated[float, msgspec.Meta(ge=10.0, le=600.0)] = 60.0  # in a storm one incident speaks for its site
+    flap_turns: Annotated[int, msgspec.Meta(ge=3, le=64)] = 6  # beginnings and ends within flap_s: it flaps
+    flap_s: NotNegative = 600.0  # what flaps is told again only when it has kept still
+    flap_still_s: NotNegative = 60.0  # for so long
     reopen_s: NotNegative = 120.0  # a closed incident is reopened within this time; later a new one starts
     link_s: NotNegative = 86_400.0  # a new incident names the closed one of its place that ended within this time
     silent_s: Positive = 90.0  # a condition that nobody speaks of for so long is unknown

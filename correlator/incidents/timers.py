@@ -10,9 +10,11 @@ from correlator.incidents.board import Board
 from correlator.incidents.condition import ACTIVE
 from correlator.incidents.incident import Incident
 from correlator.incidents.lifecycle import CORRELATE, to_state
-from correlator.incidents.notices import Notice, speak
+from correlator.incidents.notices import Notice, muted, speak, still
 from correlator.incidents.response import clock_from_ns, newly_breached
 from correlator.incidents.settings import ns
+from correlator.muting.mute import STORM, mute_of
+from correlator.muting.storm import StormState
 
 Elapsed = Callable[[str], int]
 
@@ -34,11 +36,62 @@ def tick(board: Board, now_ns: int, clock_ns: Elapsed, heard_ns: Elapsed, caught
         incident = board.incidents[name]
         if incident.state == "closed" or not leads:
             continue
-        if incident.told_rank and incident.state != "resolved":
+        _unmute(board, name, at_ns)
+        _settle(board, name, at_ns)
+        incident = board.incidents[name]
+        if incident.told_rank and incident.state != "resolved" and incident.muted_by is None:
             _breach(board, incident, at_ns)
         _flush(board, name, at_ns)
         _close(board, name, at_ns)
+    if leads:
+        board.put_situation(_situation(board, now_ns))
     board.forget(_stale(board, now_ns))
+
+
+def _unmute(board: Board, name: str, at_ns: int) -> None:
+    """Tell what was muted and is still so, once nothing mutes it any more."""
+    incident = board.incidents[name]
+    if incident.muted_by is None or board.tally(name).status != ACTIVE:
+        return
+    after = muted(board, incident, mute_of(board, name, None, at_ns), at_ns)
+    if after is incident:
+        return
+    notices: list[Notice] = []
+    after = replace(after, version=after.version + 1, changed_ns=max(after.changed_ns, at_ns))
+    rank = board.tally(name).rank
+    if after.muted_by is None and after.told_rank < rank:
+        after, notices = still(after, rank, at_ns)
+    elif after.muted_by is None and after.told_rank and not after.told_active:
+        notices = [("reopened", ("unmuted", str(after.version)))]
+    board.put_incident(after)
+    speak(board, name, notices, at_ns)
+
+
+def _settle(board: Board, name: str, at_ns: int) -> None:
+    """What flapped and has kept still is told as it is now, where people believe otherwise."""
+    incident, status = board.incidents[name], board.tally(name).status
+    if not incident.flapping or at_ns - incident.turns_ns[-1] < ns(board.settings.flap_still_s):
+        return
+    last = str(incident.turns_ns[-1])
+    board.put_incident(replace(incident, version=incident.version + 1, flapping=False, turns_ns=()))
+    if incident.told_active != (status == ACTIVE):
+        speak(board, name, [("reopened" if status == ACTIVE else status, ("still", last))], at_ns)
+
+
+def _situation(board: Board, now_ns: int) -> StormState:
+    """The banner: whether it storms, and what is folded away by it."""
+    was, on = board.situation, board.storm.is_on(now_ns)
+    if not on and not was.on:
+        return was
+    live = [name for name, incident in board.incidents.items() if incident.state != "closed"]
+    return StormState(
+        on=on,
+        since_ns=was.since_ns if was.on else now_ns,
+        ended_ns=None if on else now_ns,
+        findings_per_min=board.storm.begun(now_ns),
+        sites=len({condition.latest.site for name in live for condition in board.members(name)}),
+        folded=sum((board.incidents[name].muted_by or "").startswith(STORM) for name in live),
+    )
 
 
 def _silence(board: Board, name: str, now_ns: int, heard_ns: Elapsed, caught_up: Set[int]) -> None:

@@ -53,7 +53,8 @@ def _findings(draw: st.DrawFn) -> list[Finding]:
 
 def _facts(findings: list[Finding]) -> list[object]:
     """All that is said of each incident, without what depends on the order in which people were told."""
-    return [msgspec.structs.replace(view, version=0, merged_from=(), clocks={}) for view in views(board_of(findings))]
+    told = {"clocks": {}, "muted_by": None, "flapping": False}
+    return [msgspec.structs.replace(view, version=0, merged_from=(), **told) for view in views(board_of(findings))]
 
 
 @given(st.data())
