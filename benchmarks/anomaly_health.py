@@ -69,19 +69,19 @@ class Watch:
 
     cameras: int
     cost: Cost
-    tick_ns: int = _TICK_NS
+    period_s: float = 1.0  # between two samples of a camera
     findings: list[tuple[float, Finding]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._readers = [SignalReader(SignalSettings()) for _ in range(self.cameras)]
         ours = (clock.detector, picture.detector, stream.detector)
         self._stage = DetectStage(
-            district(self.cameras, self.tick_ns / NS_PER_S),
+            district(self.cameras, self.period_s),
             DetectSettings(),
             [Configured(each, settings_of(each, {})) for each in ours],
         )
         self._state = self._stage.initial(0)
-        self._ticker = Ticker("ingest", self.tick_ns)
+        self._ticker = Ticker("ingest", _TICK_NS)
         self._ticker.own([0], dict.fromkeys(range(self.cameras), 0))
         self._offset = 0
 
@@ -114,7 +114,7 @@ class Watch:
         ]
         self._ticker.add(rows)
         reads = []
-        for tick in self._ticker.cut(at_ns + self.tick_ns):
+        for tick in self._ticker.cut(at_ns + _TICK_NS):
             reads.append(Read(Position("dt.observations", 0, self._offset), tick))
             self._offset += 1
         self._state, said = self._stage.step(self._state, reads)
@@ -236,7 +236,7 @@ def _is_day(weather: Weather, hour: float) -> bool:
 def quiet_day(seeds: Sequence[int], period_s: float, hours: tuple[float, float], cost: Cost) -> Figures:
     """What is told of streets from one hour to another, with a sample of each in each period."""
     streets = [Street(seed) for seed in seeds]
-    watch = Watch(len(streets), cost, tick_ns=round(period_s * NS_PER_S))
+    watch = Watch(len(streets), cost, period_s=period_s)
     for at_s in np.arange(hours[0] * 3_600.0, hours[1] * 3_600.0, period_s).tolist():
         watch.see(at_s, [street.at(at_s) for street in streets], {})
     said = [each for _, each in watch.findings if each.data.phase == Phase.RAISED]
