@@ -47,6 +47,19 @@ def put(connection: Connection, table: Table, rows: Sequence[Row], *, overwrite:
     connection.execute(statement, list(rows))
 
 
+def put_greater(connection: Connection, table: Table, row: Row, column: str) -> None:
+    """Insert `row`; where it is there, set `column` if that makes it greater. One statement."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table).values(row)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[key.name for key in table.primary_key],
+            set_={column: statement.excluded[column]},
+            where=table.c[column] < statement.excluded[column],
+        )
+    )
+
+
 def chunks(names: Iterable[str]) -> Iterable[list[str]]:
     listed = list(names)
     return (listed[start : start + CHUNK] for start in range(0, len(listed), CHUNK))

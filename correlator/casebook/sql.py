@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, func, or_, select
 
 from correlator.casebook import audit, rows, silences, tables
 from correlator.casebook.contract import AuditRow, Casebook, IncidentConflict, IncidentMissing, Page
@@ -96,7 +96,7 @@ class SqlCasebook:
 
     def revision(self) -> int:
         with self._database.reading() as connection:
-            return int(connection.execute(select(tables.outbox_head.c.revision)).scalar_one())
+            return _revision(connection)
 
     def load_of(self, conditions: Sequence[str]) -> Opened:
         with self._database.reading() as connection:
@@ -104,6 +104,8 @@ class SqlCasebook:
             for names in rows.chunks(conditions):
                 query = select(tables.conditions.c.incident).where(tables.conditions.c.id.in_(names))
                 homes |= set(connection.execute(query).scalars())
+            if not homes:  # the common case: what is new to the board is new
+                return Opened(_revision(connection))
             return rows.opened(connection, select(tables.incidents.c.id).where(tables.incidents.c.id.in_(homes)))
 
     def incidents(self, *, state: Literal["open", "all"], limit: int, cursor: str | None = None) -> Page:
@@ -207,12 +209,8 @@ class SqlCasebook:
             return int(connection.execute(query).scalar() or 0)
 
     def move_cursor(self, receiver: str, sequence: int) -> None:
-        table = tables.cursors
         with self._database.writing() as connection:
-            rows.put(connection, table, [{"receiver": receiver, "sequence": 0}], overwrite=False)
-            connection.execute(
-                update(table).where(table.c.receiver == receiver, table.c.sequence < sequence).values(sequence=sequence)
-            )
+            rows.put_greater(connection, tables.cursors, {"receiver": receiver, "sequence": sequence}, "sequence")
 
     def drop_cursor(self, receiver: str) -> None:
         with self._database.writing() as connection:
@@ -280,6 +278,10 @@ class SqlCasebook:
 def _hold(connection: Connection) -> Any:
     """The head of the outbox, held until the commit: writers go one after the other."""
     return connection.execute(select(tables.outbox_head).with_for_update()).one()
+
+
+def _revision(connection: Connection) -> int:
+    return int(connection.execute(select(tables.outbox_head.c.revision)).scalar_one())
 
 
 def _positions(connection: Connection, stage: str) -> dict[TopicPartition, int]:

@@ -62,6 +62,7 @@ class CorrelateRole:
         self._looked_ns: int | None = None
         self._shown: dict[TopicPartition, int] = {}  # what the group's offsets say
         self._unpublished = True
+        self._alert_partitions: int | None = None
         self._clocks, self._heard = Anchors(clock), Anchors(clock)
 
     def run(self, stop: threading.Event) -> None:
@@ -121,6 +122,7 @@ class CorrelateRole:
         self._at_end_ns.clear()
         self._looked_ns = None
         if leave:
+            self._alert_partitions = None
             self.close()
         else:
             self._fresh |= self._positions.keys()
@@ -360,7 +362,8 @@ class CorrelateRole:
 
     def _publish(self) -> None:
         _, producer = self._open()
-        partitions = self._bus.partition_counts().get(ALERTS)
-        if partitions:
-            publish(producer, self._casebook, partitions=partitions)
+        if self._alert_partitions is None:  # they never change while the topic is there
+            self._alert_partitions = self._bus.partition_counts().get(ALERTS)
+        if self._alert_partitions:
+            publish(producer, self._casebook, partitions=self._alert_partitions)
             self._unpublished = False
