@@ -141,16 +141,18 @@ def measure(quick: bool) -> dict[str, float]:
     if shown:
         figures["fall_clips_found"] = float(sum(shown[name] for name in FALLS))
         figures["fall_clips_false"] = float(sum(shown[name] for name in NO_FALLS))
-    each = 12 if quick else 80
+    each = 6 if quick else 60
     scenes = [fall_scene(seed * 1_000 + n) for seed in REPORTED for n in range(each)]
     for rate_hz, suffix in ((RATE_HZ, ""), (1, "_1_hz")):
         signs = found(scenes, rate_hz)
         hit = np.array([sign is not None for sign in signs])
         figures[f"fall_rendered_recall{suffix}"] = float(hit.mean())
+        found_lying = np.array([scene.lying_missed < 1.0 for scene in scenes])
+        figures[f"fall_recall_where_found{suffix}"] = float(hit[found_lying].mean())
         if rate_hz == RATE_HZ:
             figures |= by_angle(scenes, hit)
-    hours = 2 if quick else 30
-    life = [ordinary_hour(REPORTED[n % 5] * 1_000 + n, 900 if quick else 3_600) for n in range(hours)]
+    hours = 2 if quick else 20
+    life = [ordinary_hour(REPORTED[n % 5] * 1_000 + n, 600 if quick else 3_600) for n in range(hours)]
     length_h = sum(len(one.boxes) for one in life) / RATE_HZ / 3_600
     for rate_hz, suffix in ((RATE_HZ, ""), (1, "_1_hz")):
         said = told(watching(len(life)), played(life, rate_hz))

@@ -45,7 +45,8 @@ _OWN = 0.3  # share of the box of a person that is the object itself
 
 class ObjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     alone_s: Seconds = 60.0  # so long it must stand alone, or be gone
-    beside_heights: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] = 1.0  # who is nearer than so many body heights is with it
+    # who is nearer than so many body heights is with it
+    beside_heights: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] = 1.0
     size_m_min: Metres = 0.15  # smaller is litter; where the camera is calibrated
     size_m_max: Metres = 1.6  # larger is a vehicle; where the camera is calibrated
     confidence_min: Share = 0.3  # of what stands out from the ground so little
@@ -222,6 +223,7 @@ def _seen(kind: EventKind, prepared: Prepared, state: State, moment: Moment, tic
     use &= np.isfinite(tick.event_box).all(axis=1) & np.isfinite(tick.event_value)
     use &= ~(tick.event_confidence < settings.confidence_min)
     rows = np.flatnonzero(use)
+    rows = rows[~moment.camera_blind[row[rows]]]
     if not len(rows):
         return state
     size = _size_m(prepared, row[rows], tick.event_box[rows].astype(np.float64))

@@ -191,6 +191,7 @@ def _followed(prepared: Prepared, bodies: Bodies, aspect: F32, moment: Moment, t
 
     row = moment.camera_row
     use = np.flatnonzero(tick.objects_known & (row >= 0))
+    use = use[~moment.camera_blind[row[use]]]
     if not len(use):
         return bodies, aspect
     settings = prepared.settings

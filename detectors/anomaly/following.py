@@ -221,13 +221,9 @@ def follow(
                     inside = b[X] - b[WIDE] / 2 > EDGE and b[X] + b[WIDE] / 2 < aspect - EDGE
                     inside = inside and b[BOTTOM] < 1.0 - EDGE
                     at_place = t[SEEN_NS] - t[UP_NS] <= 2.0 * NS and b[UPRIGHT] >= 3
-                    # The last box was lower already: it was going down when it was lost.
-                    going = b[HIGH] < 0.85 * own and t[SEEN_NS] - t[UP_NS] <= flip_s * NS and t[SEEN_NS] > t[UP_NS]
-                    going = going and b[BOTTOM] > b[UP_BOTTOM] - 0.15 * own
-                    known = b[TOP_SHARE] >= 0.25 or (going and seen_grid)
+                    known = b[TOP_SHARE] >= 0.25
                     if gone_s > max(1.0, 1.5 * usual_s) and inside and at_place and known:
                         b[PHASE], b[SIGN] = LOST, VANISHED
-                        b[LOW] = 1.0 if going else 0.0
                         b[RISEN] = 0.0
                         b[REST_X], b[REST_BOTTOM] = b[UP_X], b[UP_BOTTOM]
                         b[REST_WIDE], b[REST_HIGH] = own, 0.3 * own
@@ -249,7 +245,7 @@ def follow(
                     if area < GONE:
                         b[RISEN] += 1
                         kept = b[RISEN] < 3
-                    elif area >= AREA_MIN and (b[LOW] > 0.0 or top_share <= TOP_KEPT * b[TOP_SHARE]):
+                    elif area >= AREA_MIN and top_share <= TOP_KEPT * b[TOP_SHARE]:
                         b[RISEN] = 0.0
                         if t[STILL_NS] == NOT_YET:
                             t[STILL_NS] = ns
@@ -284,9 +280,6 @@ def follow(
                         lowish = b[LOWISH] >= 0.85 * b[SEEN] and rests_s >= lowish_still_s
                         lowish = lowish and b[SEEN] * usual_s >= FOUND_SHARE * rests_s
                         unseen = b[LOW] < 1.0 and ns - t[SEEN_NS] > vanished_still_s * NS
-                        if unseen and there and b[RISEN] == 0.0 and b[CUT] == 0.0:
-                            b[SIGN] = VANISHED  # it went down, and is there, and cannot be found
-                            low = True
                         if read and not blocked and j < 0 and area < GONE:
                             b[RISEN] += 1  # nothing is there any more
                             kept = b[RISEN] < 4

@@ -250,7 +250,7 @@ def follow_up(
         far = shift * shift + lower * lower > 1.2
         slow = period_s > SLOW_S  # so much can happen between two pictures that only what is sure counts
         if beside or far or (slow and low == 1):
-            low = low if low == 2 and not far else 0
+            low = 0
         elif lower >= (SURE_TOPPLES if slow else TOPPLES) and share <= (TOPPLED_SHARE if lower < SURE_TOPPLES else 0.9):
             low = 3
         # What happened between two boxes may have happened at once.
