@@ -26,7 +26,7 @@ from starlette.staticfiles import StaticFiles
 from correlator.casebook.contract import Casebook, IncidentConflict, IncidentMissing
 from deploy import __version__
 from deploy.http import cameras as camera_changes
-from deploy.http import evidence
+from deploy.http import evidence, silences
 from deploy.http.answers import ApiError, answer, body_of, error_answer, whole_number
 from deploy.http.district_view import DistrictView
 from deploy.http.field_of_view import field_of_view_geojson
@@ -217,6 +217,11 @@ def app(desk: Desk, allowed_hosts: tuple[str, ...]) -> Starlette:
         Route("/api/cameras/{camera_id}/field-of-view", field_of_view),
         Route("/api/zones", zones),
         Route("/api/zones/{zone_id}/report.{form:path}", zone_report),
+        Route("/api/silences", silences.silences),
+        Route("/api/silences", silences.set_silence, methods=["POST"]),
+        Route("/api/silences/preview", silences.preview_silence, methods=["POST"]),
+        Route("/api/silences/{silence_id}/end", silences.end_silence, methods=["POST"]),
+        Route("/api/storm", silences.storm),
         Route("/api/stream", stream),
         Route("/metrics", metrics),
         Route("/healthz", healthz),

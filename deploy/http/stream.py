@@ -19,6 +19,7 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 
 from correlator.casebook.contract import Casebook
+from correlator.muting.storm import StormState
 from deploy.http.district_view import DistrictView
 from ingest.clock import Clock, utc
 from ingest.errors import StoreRetryable
@@ -30,6 +31,9 @@ PICTURE_PERIOD_S = 1.0
 BEAT_PERIOD_S = 2.0
 PAGE = 500
 QUEUE_EVENTS_MAX = 2_000  # a client that is further behind is cut off, and resumes from its last id
+
+
+NO_STORM = msgspec.json.encode(StormState())
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -54,6 +58,7 @@ class LiveStream:
         self._clients: set[asyncio.Queue[bytes | None]] = set()
         self._sequence = 0
         self._pictures: dict[str, dict[str, bytes]] = {"zones": {}, "cameras": {}}
+        self._storm = NO_STORM
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -61,6 +66,7 @@ class LiveStream:
         loops = (
             (self._follow_alerts, ALERT_PERIOD_S),
             (self._follow_picture, PICTURE_PERIOD_S),
+            (self._follow_storm, PICTURE_PERIOD_S),
             (self._beat, BEAT_PERIOD_S),
         )
         self._tasks = [asyncio.create_task(self._repeat(act, period_s)) for act, period_s in loops]
@@ -86,6 +92,8 @@ class LiveStream:
         self._metrics.streams.set(len(self._clients))
         try:
             yield b": drumtower\nretry: 1000\n\n" + self._beat_event()
+            if self._storm != NO_STORM:
+                yield _event("storm", self._storm)
             head = self._sequence
             if last_sequence is not None:
                 # The casebook may be ahead of what was sent to all: what lies between is told here, and not again.
@@ -130,6 +138,12 @@ class LiveStream:
             self._pictures[kind] = now
             if changed:
                 self._send(_event(kind, b'{"%s":[%s]}' % (kind.encode(), b",".join(changed))))
+
+    async def _follow_storm(self) -> None:
+        state = msgspec.json.encode(await run_in_threadpool(self._casebook.storm))
+        if state != self._storm:
+            self._storm = state
+            self._send(_event("storm", state))
 
     async def _beat(self) -> None:
         self._send(self._beat_event())
