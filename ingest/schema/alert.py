@@ -55,6 +55,8 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     clock_off: bool = False  # a source's clock was not believed; the times are those of arrival
     cause: str | None = None  # what all of its cameras hang on: `switch s1`
     camera_count: int = 0
+    muted_by: str | None = None  # why people are not told: `silence ID`, `camera ID`, `incident ID`, `storm ID`
+    flapping: bool = False  # it begins and ends again and again; told when it has kept still
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
