@@ -70,7 +70,9 @@ class FallSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     flip_s: Seconds = 1.6  # from upright to down; slower is lying down, not falling
     still_s: Seconds = 10.0  # so long it must stay down
     lowish_still_s: Seconds = 90.0  # the same where the body is so high as one that crouches
-    vanished_still_s: Seconds = 15.0  # the same where there is only foreground, and no box
+    # whether who is lost, but is still foreground near the ground, is told too: as many false as true in ordinary life
+    vanished: bool = False
+    vanished_still_s: Seconds = 15.0  # so long there must be only foreground, and no box
     confidence_min: Share = 0.3  # boxes that the source is less sure of
     persons_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 24  # in a picture of more, nobody's fall can be seen
     silent_s: Seconds = 30.0  # a camera of which no boxes come for so long: its falls are unknown
@@ -202,7 +204,8 @@ def _followed(prepared: Prepared, bodies: Bodies, aspect: F32, moment: Moment, t
     weight = np.bincount(frame[kept], tick.object_box[kept].sum(axis=1, dtype=np.float64), minlength=tick.frames)
     # By camera and time; of two pictures of one moment the fuller, so that their order says nothing.
     use = use[np.lexsort((-weight[use], -counts[use], tick.captured_at_ns[use], row[use]))]
-    limits = np.array([settings.flip_s, settings.still_s, settings.lowish_still_s, settings.vanished_still_s])
+    vanished_still_s = settings.vanished_still_s if settings.vanished else np.inf
+    limits = np.array([settings.flip_s, settings.still_s, settings.lowish_still_s, vanished_still_s])
     while len(use):  # once for nearly all ticks: a camera rarely has two pictures in one
         single = np.append(True, row[use][1:] != row[use][:-1])
         now, use = use[single], use[~single]

@@ -90,7 +90,8 @@ def rendered(falls_s: float | None, lying_missed: float, here_until_s: float = 1
 
 
 def test_who_vanishes_from_the_boxes_but_not_from_the_foreground_near_the_ground_is_told() -> None:
-    assert signs(told(watching(1), iter(rendered(10.0, 1.0)))) in (["vanished"], ["flip"], ["collapse"])
+    told_too = fall.FallSettings(vanished=True)
+    assert signs(told(watching(1), iter(rendered(10.0, 1.0)), told_too)) in (["vanished"], ["flip"], ["collapse"])
 
 
 def test_who_goes_through_a_door_leaves_no_foreground_and_is_not_told() -> None:
