@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from hashlib import blake2b
 
+import msgspec
 from sqlalchemy import Connection, select
 
 from correlator.casebook import tables
-from correlator.casebook.contract import AuditRow
 
 _BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    number: int
+    at_ns: int
+    actor: str
+    act: str
+    subject: str
+    digest: str  # of this row and of the digest before it
+
+
+class ChainedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that can be checked alone: with the digest of the row before it."""
+
+    number: int
+    at_ns: int
+    actor: str
+    act: str
+    subject: str
+    before: str
+    digest: str
+
+    @property
+    def whole(self) -> bool:
+        return self.digest == digest_of(self.before, self.number, self.at_ns, self.actor, self.act, self.subject)
 
 
 def digest_of(before: str, number: int, at_ns: int, actor: str, act: str, subject: str) -> str:
@@ -35,6 +62,19 @@ def write(connection: Connection, actor: str, act: str, subject: str, at_ns: int
 def rows_after(connection: Connection, number: int, limit: int) -> tuple[AuditRow, ...]:
     query = select(tables.audit).where(tables.audit.c.number > number).order_by(tables.audit.c.number).limit(limit)
     return tuple(AuditRow(**row) for row in connection.execute(query).mappings())
+
+
+def rows_of(connection: Connection, text: str) -> tuple[ChainedRow, ...]:
+    """The rows whose subject has `text` in it, in their order."""
+    table, earlier = tables.audit, tables.audit.alias("earlier")
+    query = (
+        select(table, earlier.c.digest.label("before"))
+        .outerjoin(earlier, earlier.c.number == table.c.number - 1)
+        .where(table.c.subject.contains(text, autoescape=True))
+        .order_by(table.c.number)
+    )
+    found = connection.execute(query).mappings()
+    return tuple(ChainedRow(**{**row, "before": row["before"] or ""}) for row in found)
 
 
 def verify(connection: Connection) -> tuple[bool, int | None]:

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from correlator.casebook.audit import AuditRow, ChainedRow
+from correlator.casebook.holds import Hold
 from correlator.incidents.board import Opened
 from correlator.incidents.changes import Changes, History
 from correlator.incidents.lifecycle import Action
@@ -43,16 +45,6 @@ class IncidentMissing(StoreError):
 class Page:
     items: tuple[IncidentView, ...]
     next: str | None  # names the page after this one; None: that was the last
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    number: int
-    at_ns: int
-    actor: str
-    act: str
-    subject: str
-    digest: str  # of this row and of the digest before it
 
 
 class Casebook(Protocol):
@@ -168,8 +160,33 @@ class Casebook(Protocol):
     def verify_audit(self) -> tuple[bool, int | None]:
         """Whether the chain is whole, and the number of the first row that is not as it was written."""
 
-    def prune(self, before_ns: int) -> None:
-        """Take away alerts that every receiver has, and closed incidents, that are older; never the audit."""
+    def prune(
+        self, before_ns: int, *, alerts_before_ns: int | None = None, before_ns_of: Mapping[str, int] | None = None
+    ) -> int:
+        """
+        Take away alerts that every receiver has, and closed incidents, that are older; never the audit, and nothing
+        that is held. How many incidents went; call again while there are any.
+
+        Args:
+            before_ns_of: the time by the beginning of the kind, `crowd`; the longest that fits counts.
+        """
+
+    def hold(self, incident_id: str, *, actor: str, reason: str, at_ns: int) -> Hold:
+        """
+        Keep an incident with its rows and pictures until it is released; one that is held stays as it is.
+
+        Raises:
+            IncidentMissing: there is none of this id.
+            SettingsError: no reason.
+        """
+
+    def release(self, incident_id: str, *, actor: str, reason: str, at_ns: int) -> None:
+        """End a hold; the incident's time counts again. Raises as `hold`."""
+
+    def holds(self) -> tuple[Hold, ...]: ...
+
+    def audit_of(self, text: str) -> tuple[ChainedRow, ...]:
+        """The rows of the audit whose subject speaks of `text`, each with the digest before it."""
 
     def keep_minutes(self, told: Sequence[ZoneMinutes]) -> None:
         """Write minutes of zones; one that is told again is the same row."""

@@ -74,6 +74,7 @@ def incident_row(incident: Incident, view: IncidentView) -> Row:
         "detected_ns": utc_ns(view.detected_at),
         "closed_ns": incident.closed_ns,
         "version": incident.version,
+        "kind": view.kind[:128],
         "facts": _encode(incident),
         "view": _encode(view),
     }

@@ -9,9 +9,11 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, delete, func, or_, select
 
-from correlator.casebook import audit, rows, silences, tables
+from correlator.casebook import audit, holds, retention, rows, silences, tables
+from correlator.casebook.audit import ChainedRow
 from correlator.casebook.contract import AuditRow, Casebook, IncidentConflict, IncidentMissing, Page
 from correlator.casebook.database import Database
+from correlator.casebook.holds import Hold
 from correlator.incidents.board import Opened
 from correlator.incidents.changes import Changes, History
 from correlator.incidents.decide import decide
@@ -75,6 +77,7 @@ class SqlCasebook:
                         mend="Load again and decide again.",
                     )
                 rows.write_changes(connection, changes)
+                holds.follow(connection, changes.merged)
                 self._advance(connection, head, changes.alerts)
             rows.put(
                 connection,
@@ -148,9 +151,7 @@ class SqlCasebook:
             name = _heir(connection, incident_id)
             found = rows.opened(connection, select(tables.incidents.c.id).where(tables.incidents.c.id == name))
             if not found.incidents:
-                raise IncidentMissing(
-                    f"incident {incident_id}", expected="one in the casebook", got="none", mend="Reload the list."
-                )
+                raise _missing(incident_id)
             decision = decide(self._settings, found, action, actor=actor, version=version, at_ns=at_ns)
             if decision.refused:
                 raise _conflict(decision.view, found.incidents[0].changed_by, action)
@@ -228,24 +229,32 @@ class SqlCasebook:
         with self._database.reading() as connection:
             return audit.verify(connection)
 
-    def prune(self, before_ns: int) -> None:
-        table = tables.incidents.c
-        old = table.closed_ns.is_not(None) & (table.closed_ns < before_ns) & (table.condition != "active")
+    def prune(
+        self, before_ns: int, *, alerts_before_ns: int | None = None, before_ns_of: Mapping[str, int] | None = None
+    ) -> int:
         with self._database.writing() as connection:
             head = _hold(connection)
-            reached = connection.execute(select(func.min(tables.cursors.c.sequence))).scalar()
-            upto = head.sequence if reached is None else reached
-            # Only a head of the outbox goes, so that what is left has no gaps.
-            kept = select(func.min(tables.outbox.c.sequence)).where(tables.outbox.c.at_ns >= before_ns)
-            first_kept = connection.execute(kept).scalar()
-            last = upto if first_kept is None else min(upto, first_kept - 1)
-            connection.execute(delete(tables.outbox).where(tables.outbox.c.sequence <= last))
-            gone = select(tables.incidents.c.id).where(old).scalar_subquery()
-            members = select(tables.conditions.c.id).where(tables.conditions.c.incident.in_(gone)).scalar_subquery()
-            connection.execute(delete(tables.findings).where(tables.findings.c.condition.in_(members)))
-            connection.execute(delete(tables.conditions).where(tables.conditions.c.incident.in_(gone)))
-            connection.execute(delete(tables.aliases).where(tables.aliases.c.incident.in_(gone)))
-            connection.execute(delete(tables.incidents).where(old))
+            alerts_ns = before_ns if alerts_before_ns is None else alerts_before_ns
+            retention.prune_alerts(connection, head.sequence, alerts_ns)
+            return retention.prune_incidents(connection, before_ns, before_ns_of or {})
+
+    def hold(self, incident_id: str, *, actor: str, reason: str, at_ns: int) -> Hold:
+        with self._database.writing() as connection:
+            name = _present(connection, incident_id)
+            return holds.put(connection, Hold(incident=name, at_ns=at_ns, actor=actor, reason=reason))
+
+    def release(self, incident_id: str, *, actor: str, reason: str, at_ns: int) -> None:
+        with self._database.writing() as connection:
+            name = _present(connection, incident_id)
+            holds.take_away(connection, Hold(incident=name, at_ns=at_ns, actor=actor, reason=reason))
+
+    def holds(self) -> tuple[Hold, ...]:
+        with self._database.reading() as connection:
+            return holds.listed(connection)
+
+    def audit_of(self, text: str) -> tuple[ChainedRow, ...]:
+        with self._database.reading() as connection:
+            return audit.rows_of(connection, text)
 
     def keep_minutes(self, told: Sequence[ZoneMinutes]) -> None:
         with self._database.writing() as connection:
@@ -293,6 +302,20 @@ def _positions(connection: Connection, stage: str) -> dict[TopicPartition, int]:
 def _heir(connection: Connection, incident_id: str) -> str:
     query = select(tables.aliases.c.incident).where(tables.aliases.c.id == incident_id)
     return connection.execute(query).scalar() or incident_id
+
+
+def _present(connection: Connection, incident_id: str) -> str:
+    """The id of an incident or of its heir."""
+    name = _heir(connection, incident_id)
+    if connection.execute(select(tables.incidents.c.id).where(tables.incidents.c.id == name)).scalar() is None:
+        raise _missing(incident_id)
+    return name
+
+
+def _missing(incident_id: str) -> IncidentMissing:
+    return IncidentMissing(
+        f"incident {incident_id}", expected="one in the casebook", got="none", mend="Reload the list."
+    )
 
 
 def _view(text: bytes) -> IncidentView:

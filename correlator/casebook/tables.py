@@ -33,12 +33,22 @@ incidents = Table(
     Column("detected_ns", BigInteger, nullable=False),
     Column("closed_ns", BigInteger),
     Column("version", BigInteger, nullable=False),
+    Column("kind", String(128), nullable=False, server_default=""),
     Column("facts", LargeBinary, nullable=False),  # Incident
     Column("view", LargeBinary, nullable=False),  # IncidentView
 )
 Index("incidents_open", incidents.c.state, incidents.c.level_rank, incidents.c.detected_ns, incidents.c.id)
 Index("incidents_newest", incidents.c.detected_ns, incidents.c.id)
 Index("incidents_closed", incidents.c.closed_ns)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("incident", String(64), primary_key=True),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
 
 conditions = Table(
     "conditions",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, func, select
 
-from correlator.casebook import rows
+from correlator.casebook import holds, rows
 from correlator.casebook.database import Database
 from correlator.casebook.tables import evidence_pictures as table
 
@@ -43,11 +43,12 @@ class EvidenceBook:
             rows.put(connection, table, [row], overwrite=False)
 
     def picture(self, reference: str, after_ns: int) -> bytes | None:
-        """The JPEG; None where it is not there, or from before `after_ns`: its time is over, also if it is there."""
-        query = select(table.c.jpeg).where(table.c.reference == reference, table.c.from_ns > after_ns)
+        """The JPEG; None where it is not there, or from before `after_ns`: its time is over, unless it is held."""
+        query = select(table.c.jpeg, table.c.from_ns).where(table.c.reference == reference)
         with self._database.reading() as connection:
-            found = connection.execute(query).scalar()
-        return None if found is None else bytes(found)
+            found = connection.execute(query).one_or_none()
+            over = found is not None and found.from_ns <= after_ns and reference not in holds.pictures(connection)
+        return None if found is None or over else bytes(found.jpeg)
 
     def kept(self) -> EvidenceKept:
         query = select(func.count(), func.coalesce(func.sum(table.c.size_bytes), 0), func.min(table.c.from_ns))
@@ -56,16 +57,26 @@ class EvidenceBook:
         return EvidenceKept(int(pictures), int(size_bytes), None if oldest_ns is None else int(oldest_ns))
 
     def prune(self, before_ns: int, bytes_max: int) -> int:
-        """Take away what is from before `before_ns`, and the oldest of what is more than `bytes_max`; how many."""
+        """
+        Take away what is from before `before_ns`, and the oldest of what is more than `bytes_max`; how many. Pictures
+        of held incidents stay, and count.
+        """
         with self._database.writing() as connection:
-            gone = connection.execute(delete(table).where(table.c.from_ns <= before_ns)).rowcount
+            held = holds.pictures(connection)
+            old = connection.execute(select(table.c.reference).where(table.c.from_ns <= before_ns)).scalars()
+            gone = 0
+            for names in rows.chunks(name for name in old if name not in held):
+                gone += connection.execute(delete(table).where(table.c.reference.in_(names))).rowcount
             total = int(connection.execute(select(func.coalesce(func.sum(table.c.size_bytes), 0))).scalar_one())
             while total > bytes_max:
                 oldest = connection.execute(
                     select(table.c.reference, table.c.size_bytes)
+                    .where(table.c.reference.not_in(sorted(held)))
                     .order_by(table.c.from_ns, table.c.reference)
                     .limit(_BATCH)
                 ).all()
+                if not oldest:
+                    break
                 over = []
                 for reference, size_bytes in oldest:
                     if total <= bytes_max:
