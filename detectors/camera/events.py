@@ -62,7 +62,7 @@ SAME_AS: dict[EventKind, str] = {
     EventKind.SMOKE: "anomaly.smoke",
     EventKind.FALL: "anomaly.fall",
     EventKind.ABANDONED_OBJECT: "anomaly.abandoned_object",
-    EventKind.REMOVED_OBJECT: "anomaly.abandoned_object",
+    EventKind.REMOVED_OBJECT: "anomaly.removed_object",
     EventKind.WRONG_WAY: "anomaly.intrusion",
 }
 KINDS = len(LEVELS)  # what follows in `EventKind` is of our own readers, and no camera's word

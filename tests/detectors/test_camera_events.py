@@ -241,7 +241,7 @@ def test_every_condition_has_one_beginning_and_at_most_one_end(said: list[tuple[
         (K.SMOKE, "anomaly.smoke"),
         (K.FALL, "anomaly.fall"),
         (K.ABANDONED_OBJECT, "anomaly.abandoned_object"),
-        (K.REMOVED_OBJECT, "anomaly.abandoned_object"),
+        (K.REMOVED_OBJECT, "anomaly.removed_object"),
         (K.WRONG_WAY, "anomaly.intrusion"),
         (K.LINE_CROSSED, "camera.events"),
     ],
