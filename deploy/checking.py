@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.settings import Settings, read_secret
+from correlator.routing.fault import route_faults
+from deploy.settings import Settings, correlate_settings, read_secret
 from detectors.registry import prepared_settings
 from ingest.counted import counted
 from ingest.errors import SettingsError, SettingsFaults
@@ -29,6 +30,9 @@ def check_all(load: Callable[[], Settings]) -> tuple[list[str], list[SettingsErr
     if not isinstance(settings, Settings):
         return notes, faults
     attempt(lambda: prepared_settings(settings.detect))
+    faults += route_faults(
+        settings.correlate.routes, settings.correlate.route_expectations, correlate_settings(settings).time_zone
+    )
     attempt(lambda: read_secret(settings.live.password_file))
     attempt(lambda: read_secret(settings.casebook.password_file))
     if settings.bus.kind == "kafka":

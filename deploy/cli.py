@@ -17,6 +17,7 @@ from deploy.cli_casebook import casebook
 from deploy.cli_crowd import crowd
 from deploy.cli_detectors import detectors
 from deploy.cli_options import load, settings_options
+from deploy.cli_route import route
 from deploy.cli_silences import silences
 from ingest.counted import counted
 from ingest.errors import DrumtowerError, SettingsError, SettingsFaults
@@ -269,6 +270,7 @@ main.add_command(detectors)
 main.add_command(calibrate)
 main.add_command(crowd)
 main.add_command(silences)
+main.add_command(route)
 
 
 @main.group()

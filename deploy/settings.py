@@ -95,6 +95,12 @@ def detect_settings(settings: Settings) -> DetectSettings:
     return msgspec.structs.replace(settings.detect, calendar=calendar)
 
 
+def correlate_settings(settings: Settings) -> CorrelateSettings:
+    """Those of the correlate role, with the district's time zone where they name none."""
+    zone = settings.correlate.time_zone or settings.time_zone
+    return msgspec.structs.replace(settings.correlate, time_zone=zone)
+
+
 def read_secret(file: str | None, env: str | None = None) -> str | None:
     """
     The secret that the settings name, without its last line break; None where they name none.

@@ -23,7 +23,7 @@ from deploy.http.server import serve
 from deploy.http.stream import LiveStream
 from deploy.parts import Parts, open_book, open_evidence
 from deploy.roles import Role, Run
-from deploy.settings import Settings, detect_settings
+from deploy.settings import Settings, correlate_settings, detect_settings
 from detectors.recorded_stage import RecordedStage
 from detectors.stage import DetectStage
 from detectors.vision.models import ModelCard, chosen_model, load_model
@@ -108,7 +108,7 @@ def _correlate(parts: Parts) -> Run:
     def run(stop: threading.Event) -> None:
         casebook = open_book(parts.settings)
         log = structlog.get_logger().bind(role="correlate")
-        settings = _with_names(parts.settings.correlate, read_district(parts.bus))
+        settings = _with_names(correlate_settings(parts.settings), read_district(parts.bus))
         role = CorrelateRole(parts.bus, casebook, settings, parts.clock, parts.metrics, log, parts.member)
         try:
             role.run(stop)

@@ -41,7 +41,9 @@ class Changes:
         return not (self.incidents or self.conditions or self.findings or self.merged or self.alerts or self.storm)
 
 
-def alert_of(kind: str, at_ns: int, view: IncidentView, *facts: str, told: bool = True) -> Alert:
+def alert_of(
+    kind: str, at_ns: int, view: IncidentView, *facts: str, told: bool = True, to: tuple[str, ...] = ()
+) -> Alert:
     """
     The alert `incident.<kind>`, or `incident.recorded` where it is not to be told.
 
@@ -54,4 +56,5 @@ def alert_of(kind: str, at_ns: int, view: IncidentView, *facts: str, told: bool 
         type=f"incident.{kind}" if told else "incident.recorded",
         at=utc(at_ns),
         incident=view,
+        to=to,
     )

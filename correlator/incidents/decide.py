@@ -10,7 +10,7 @@ from correlator.incidents.board import Board, Opened
 from correlator.incidents.changes import Changes, History, alert_of
 from correlator.incidents.condition import ACTIVE, rank_of, status_of
 from correlator.incidents.lifecycle import TARGET, Action, is_done, is_refused, moved, reopened
-from correlator.incidents.notices import speak
+from correlator.incidents.notices import addressed, speak
 from correlator.incidents.settings import CorrelateSettings
 from ingest.schema.alert import IncidentView
 
@@ -44,7 +44,8 @@ def decide(
     board.put_incident(after)
     board.write(History(incident=incident.id, at_ns=at_ns, act=action, actor=actor, detail={"state": after.state}))
     kind = "reopened" if action == "reopen" else TARGET[action]
-    board.say(alert_of(kind, at_ns, board.view(incident.id), "act", str(after.version)))
+    view = board.view(incident.id)
+    board.say(alert_of(kind, at_ns, view, "act", str(after.version), to=addressed(settings, view)))
     newer = [each for each in members if each.onset_ns > at_ns and each.status == ACTIVE]
     if after.state == "closed" and newer:
         first = min(newer, key=lambda each: (each.onset_ns, each.id))

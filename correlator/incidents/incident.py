@@ -41,6 +41,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     updated_told_ns: int | None = None
     held: str | None = None  # the newest finding whose change was held back
     held_count: int = 0
+    told_first_ns: int | None = None  # when people were told first of this episode
+    steps_taken: int = 0  # of those who are told when nobody acknowledges
     muted_by: str | None = None  # why people are not told of it: `silence ID`, `camera ID`, `incident ID`, `storm ID`
     told_active: bool = False  # whether those who were told believe that it goes on
     turns_ns: tuple[int, ...] = ()  # its last beginnings and ends

@@ -9,10 +9,13 @@ from msgspec.structs import replace
 from correlator.incidents.board import Board
 from correlator.incidents.changes import History, alert_of
 from correlator.incidents.condition import ACTIVE, Condition
+from correlator.incidents.family import family_is
 from correlator.incidents.incident import TURNS_MAX, Incident
 from correlator.incidents.lifecycle import CORRELATE, reopened
 from correlator.incidents.settings import CorrelateSettings, ns
-from correlator.muting.mute import mute_of
+from correlator.muting.mute import LIFE, mute_of
+from correlator.routing.route import Route, case_of, routed, told_by
+from ingest.schema.alert import IncidentView
 
 _BEGINNINGS, _ENDS = ("opened", "escalated", "reopened"), ("cleared", "unknown")
 Notice = tuple[str, tuple[str, ...]]  # kind, and the facts that make it unique
@@ -102,8 +105,11 @@ def turned(settings: CorrelateSettings, incident: Incident, before: str | None, 
     if before is None or (before == ACTIVE) == (status == ACTIVE):
         return incident
     since_ns = at_ns - ns(settings.flap_s)
+    # Soon again: the same happening flickers. Where life is at stake only many turns count, and one is told at once.
+    soon = status == ACTIVE and bool(incident.turns_ns) and at_ns - incident.turns_ns[-1] <= ns(settings.flap_still_s)
+    soon = soon and family_is(incident.family) not in LIFE
     turns = tuple(turn for turn in (*incident.turns_ns, at_ns) if turn > since_ns)[-TURNS_MAX:]
-    return replace(incident, turns_ns=turns, flapping=incident.flapping or len(turns) >= settings.flap_turns)
+    return replace(incident, turns_ns=turns, flapping=incident.flapping or soon or len(turns) >= settings.flap_turns)
 
 
 def _unresolved(incident: Incident, finding: Condition) -> Incident:
@@ -119,8 +125,24 @@ def _paced(incident: Incident, finding: Condition, apart_ns: int) -> tuple[Incid
     return replace(incident, updated_told_ns=finding.latest_ns, held=None), [("updated", (finding.latest_id,))]
 
 
-def speak(board: Board, name: str, notices: Sequence[Notice], at_ns: int) -> None:
-    """Put the notices of one moment into outbox and history; an incident that nobody was told of stays silent."""
+def addressed(settings: CorrelateSettings, view: IncidentView) -> tuple[str, ...]:
+    """Whom the routes name for an incident as it stands; nobody: everybody who listens."""
+    return told_by(routes_of(settings, view)) if settings.routes else ()
+
+
+def routes_of(settings: CorrelateSettings, view: IncidentView) -> list[Route]:
+    """The routes that speak for an incident: by the hour of its detection, so that its end goes the same way."""
+    case = case_of(view.kind, view.level, view.site, view.zone, view.detected_at, settings.time_zone)
+    return routed(settings.routes, case)
+
+
+def speak(board: Board, name: str, notices: Sequence[Notice], at_ns: int, to: tuple[str, ...] = ()) -> None:
+    """
+    Put the notices of one moment into outbox and history; an incident that nobody was told of stays silent.
+
+    Args:
+        to: whom it is for; none: whom the routes name.
+    """
     if not notices:
         return
     view, incident = board.view(name), board.incidents[name]
@@ -128,11 +150,13 @@ def speak(board: Board, name: str, notices: Sequence[Notice], at_ns: int) -> Non
         told = _is_told(incident, kind)
         if told and kind in (*_BEGINNINGS, *_ENDS):
             incident = replace(incident, told_active=kind in _BEGINNINGS)
+        if told and kind in ("opened", "reopened"):
+            incident = replace(incident, told_first_ns=at_ns, steps_taken=0)
         if kind != "updated":
             detail = {"level": str(view.level)} | ({"of": facts[0]} if facts else {})
             board.write(History(incident=name, at_ns=at_ns, act=kind, actor=CORRELATE, detail=detail))
         if told or kind != "updated":
-            board.say(alert_of(kind, at_ns, view, *facts, told=told))
+            board.say(alert_of(kind, at_ns, view, *facts, told=told, to=to or addressed(board.settings, view)))
     if incident is not board.incidents[name]:
         board.put_incident(incident)
 

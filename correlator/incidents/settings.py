@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from correlator.routing.route import Expectation, Route
 from ingest.clock import NS_PER_S
 
 NotNegative = Annotated[float, msgspec.Meta(ge=0.0)]
@@ -27,7 +28,11 @@ class CorrelateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     storm_s: Annotated[float, msgspec.Meta(ge=10.0, le=600.0)] = 60.0  # in a storm one incident speaks for its site
     flap_turns: Annotated[int, msgspec.Meta(ge=3, le=64)] = 6  # beginnings and ends within flap_s: it flaps
     flap_s: NotNegative = 600.0  # what flaps is told again only when it has kept still
-    flap_still_s: NotNegative = 60.0  # for so long
+    flap_still_s: NotNegative = 30.0  # for so long; what begins again sooner after its end than this flaps too
+    # who is told, the first that fits; none: everybody who listens. Docs: docs/incidents.md
+    routes: tuple[Route, ...] = ()
+    route_expectations: tuple[Expectation, ...] = ()  # what `drumtower check` holds the routes to
+    time_zone: str = ""  # of the routes' hours; empty: that of the district
     reopen_s: NotNegative = 120.0  # a closed incident is reopened within this time; later a new one starts
     link_s: NotNegative = 86_400.0  # a new incident names the closed one of its place that ended within this time
     silent_s: Positive = 90.0  # a condition that nobody speaks of for so long is unknown

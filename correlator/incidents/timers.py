@@ -10,11 +10,12 @@ from correlator.incidents.board import Board
 from correlator.incidents.condition import ACTIVE
 from correlator.incidents.incident import Incident
 from correlator.incidents.lifecycle import CORRELATE, to_state
-from correlator.incidents.notices import Notice, muted, speak, still
+from correlator.incidents.notices import Notice, muted, routes_of, speak, still
 from correlator.incidents.response import clock_from_ns, newly_breached
 from correlator.incidents.settings import ns
 from correlator.muting.mute import STORM, mute_of
 from correlator.muting.storm import StormState
+from correlator.routing.route import steps_of
 
 Elapsed = Callable[[str], int]
 
@@ -41,6 +42,7 @@ def tick(board: Board, now_ns: int, clock_ns: Elapsed, heard_ns: Elapsed, caught
         incident = board.incidents[name]
         if incident.told_rank and incident.state != "resolved" and incident.muted_by is None:
             _breach(board, incident, at_ns)
+            _escalate(board, name, at_ns)
         _flush(board, name, at_ns)
         _close(board, name, at_ns)
     if leads:
@@ -126,6 +128,24 @@ def _breach(board: Board, incident: Incident, at_ns: int) -> None:
         board.put_incident(incident)
         notice: Notice = ("breached", (target, incident.episode))
         speak(board, incident.id, [notice], target_ns)
+
+
+def _escalate(board: Board, name: str, at_ns: int) -> None:
+    """Tell those who are next, when nobody has acknowledged in time; each step once."""
+    incident = board.incidents[name]
+    if not board.settings.routes or incident.state != "open" or incident.told_first_ns is None:
+        return
+    steps = steps_of(routes_of(board.settings, board.view(name)))
+    while incident.steps_taken < len(steps):
+        after_s, to = steps[incident.steps_taken]
+        due_ns = incident.told_first_ns + ns(after_s)
+        if at_ns < due_ns:
+            return
+        incident = replace(incident, version=incident.version + 1, steps_taken=incident.steps_taken + 1)
+        board.put_incident(incident)
+        facts = str(incident.steps_taken), incident.episode
+        speak(board, name, [("unacknowledged", facts)], due_ns, to)
+        incident = board.incidents[name]
 
 
 def _flush(board: Board, name: str, now_ns: int) -> None:

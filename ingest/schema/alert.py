@@ -65,3 +65,4 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     type: str  # incident.opened, incident.escalated, incident.acknowledged, incident.cleared ...
     at: datetime
     incident: IncidentView
+    to: tuple[str, ...] = ()  # desks and receivers that the routes name; empty: everybody who listens
