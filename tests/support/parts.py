@@ -33,6 +33,7 @@ _APT = {
     "kafka": ("default-jre-headless", "maven"),
     "libgl": ("libgl1",),
     "mosquitto": ("mosquitto",),
+    "alertmanager": ("prometheus-alertmanager",),
 }
 
 
@@ -121,6 +122,19 @@ def find_libgl() -> str:
     return found
 
 
+def find_alertmanager() -> str:
+    """
+    The path of Alertmanager, as Debian or its own archive calls it.
+
+    Raises:
+        PartMissingError: there is none.
+    """
+    for name in ("prometheus-alertmanager", "alertmanager"):
+        if found := shutil.which(name):
+            return found
+    raise PartMissingError("Alertmanager is missing: `apt-get install prometheus-alertmanager`.")
+
+
 FINDERS: dict[str, Callable[[], object]] = {
     "redis": find_redis,
     "postgres": find_postgres,
@@ -128,6 +142,7 @@ FINDERS: dict[str, Callable[[], object]] = {
     "kafka": find_kafka,
     "libgl": find_libgl,
     "mosquitto": find_mosquitto,
+    "alertmanager": find_alertmanager,
 }
 
 
