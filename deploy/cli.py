@@ -11,11 +11,13 @@ import click
 import msgspec
 
 from deploy import __version__
+from deploy.cli_audit import audit
 from deploy.cli_calibrate import calibrate
 from deploy.cli_cameras import cameras, take_files
 from deploy.cli_casebook import casebook
 from deploy.cli_crowd import crowd
 from deploy.cli_detectors import detectors
+from deploy.cli_incidents import incidents
 from deploy.cli_options import load, settings_options
 from deploy.cli_route import route
 from deploy.cli_silences import silences
@@ -223,6 +225,8 @@ def topics_plan(settings_path: Path | None, data: Path | None, as_json: bool, ap
 
 main.add_command(cameras)
 main.add_command(casebook)
+main.add_command(incidents)
+main.add_command(audit)
 
 
 @main.group()

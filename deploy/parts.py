@@ -174,6 +174,12 @@ def open_evidence(settings: Settings) -> EvidenceBook:
     return EvidenceBook(book_url(settings))
 
 
+def signing_key_file(settings: Settings) -> Path:
+    """Where the key of the bundles is, or will be made."""
+    named = settings.casebook.signing_key_file
+    return Path(named) if named else data_folder(settings) / "keys" / "bundle.pem"
+
+
 def book_url(settings: Settings) -> str:
     url = settings.casebook.url or f"sqlite:///{data_folder(settings) / 'casebook.sqlite'}"
     password = read_secret(settings.casebook.password_file)

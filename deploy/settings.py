@@ -38,6 +38,7 @@ class LiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CasebookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str = ""  # empty: SQLite in the data folder
     password_file: str | None = None  # file that holds the password of the database
+    signing_key_file: str | None = None  # Ed25519 key of the bundles, PEM; empty: made in the data folder
 
 
 class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

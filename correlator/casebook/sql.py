@@ -10,8 +10,8 @@ import msgspec
 from sqlalchemy import Connection, delete, func, or_, select
 
 from correlator.casebook import audit, holds, retention, rows, silences, tables
-from correlator.casebook.audit import ChainedRow
-from correlator.casebook.contract import AuditRow, Casebook, IncidentConflict, IncidentMissing, Page
+from correlator.casebook.audit import AuditRow, ChainedRow
+from correlator.casebook.contract import Casebook, IncidentConflict, IncidentMissing, Page
 from correlator.casebook.database import Database
 from correlator.casebook.holds import Hold
 from correlator.incidents.board import Opened

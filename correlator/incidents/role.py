@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from correlator.casebook.contract import Casebook
+from correlator.casebook.housekeeping import Housekeeping
 from correlator.casebook.outbox import publish
 from correlator.incidents import stage
 from correlator.incidents.anchors import Anchors
@@ -52,6 +53,7 @@ class CorrelateRole:
     ) -> None:
         self._bus, self._casebook, self._settings, self._clock = bus, casebook, settings, clock
         self._metrics, self._log, self._member = metrics, log.bind(stage=stage.NAME), member
+        self._housekeeping = Housekeeping(casebook, settings, clock)
         self._consumer: Consumer | None = None
         self._producer: Producer | None = None
         self._board: Board | None = None
@@ -333,6 +335,8 @@ class CorrelateRole:
         if not self._positions:
             return
         self._tick()
+        if self._leads() and (gone := self._housekeeping.do()):
+            self._log.info("incidents.pruned", incidents=gone)
         self._unpublished = True
         if self._shown != self._positions:
             try:

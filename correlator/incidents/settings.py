@@ -11,6 +11,7 @@ from correlator.routing.route import Expectation, Route
 from ingest.clock import NS_PER_S
 
 NotNegative = Annotated[float, msgspec.Meta(ge=0.0)]
+KeptDays = Annotated[float, msgspec.Meta(ge=1.0, le=36_600.0)]
 Positive = Annotated[float, msgspec.Meta(gt=0.0)]
 
 
@@ -46,6 +47,10 @@ class CorrelateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     clock_offset_s_max: Positive = 300.0  # a source clock further off is not believed
     history_s: Positive = 691_200.0  # findings are kept for 7 days: an older time comes from a broken clock
     records_max: Annotated[int, msgspec.Meta(ge=1)] = 4_000  # findings in one transaction
+    incidents_kept_days: KeptDays = 365.0  # closed incidents; one on hold stays. Their past and the audit stay too
+    # the same by kind or its beginning, `{ "health" = 30, "anomaly.fire" = 3650 }`; the longest that fits counts
+    incidents_kept_days_of: dict[str, KeptDays] = {}
+    alerts_kept_days: KeptDays = 30.0  # in the outbox, once every receiver has them
     # each minute of each zone is kept so long, for reports; 2,000 zones are 0.3 GB a day
     zone_minutes_kept_days: Annotated[float, msgspec.Meta(ge=1.0, le=3_660.0)] = 35.0
     evidence_kept_s: NotNegative = 259_200.0  # pictures of an incident, with covered persons; 0: none is kept

@@ -26,7 +26,7 @@ from starlette.staticfiles import StaticFiles
 from correlator.casebook.contract import Casebook, IncidentConflict, IncidentMissing
 from deploy import __version__
 from deploy.http import cameras as camera_changes
-from deploy.http import evidence, silences
+from deploy.http import evidence, holds, silences
 from deploy.http.answers import ApiError, answer, body_of, error_answer, whole_number
 from deploy.http.district_view import DistrictView
 from deploy.http.field_of_view import field_of_view_geojson
@@ -209,8 +209,11 @@ def app(desk: Desk, allowed_hosts: tuple[str, ...]) -> Starlette:
         Route("/api/status", status),
         Route("/api/incidents", incidents),
         Route("/api/incidents/{incident_id}", incident),
+        Route("/api/incidents/{incident_id}/hold", holds.hold, methods=["POST"]),
+        Route("/api/incidents/{incident_id}/release", holds.release, methods=["POST"]),
         Route("/api/incidents/{incident_id}/{action}", act, methods=["POST"]),
         Route("/api/incidents/{incident_id}/evidence/{reference}", evidence.picture),
+        Route("/api/holds", holds.holds),
         Route("/api/cameras", cameras),
         Route("/api/cameras", camera_changes.set_camera, methods=["POST"]),
         Route("/api/cameras/{camera_id}", camera_changes.remove_camera, methods=["DELETE"]),

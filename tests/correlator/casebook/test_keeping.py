@@ -9,10 +9,12 @@ import pytest
 from correlator.casebook.contract import Casebook, IncidentMissing
 from correlator.evidence.book import EvidenceBook
 from correlator.incidents.merge import incident_id
+from correlator.incidents.settings import CorrelateSettings
 from ingest.errors import SettingsError
 from ingest.schema.finding import Finding, Phase
 from tests.correlator.casebook.test_contract import A, write
 from tests.correlator.cases import SQUARE, at_ns, east_of, finding
+from tests.correlator.watch import Watch
 
 
 def closed(casebook: Casebook, *names: str, **facts: Any) -> None:
@@ -101,3 +103,21 @@ def test_the_pictures_of_a_held_incident_stay_and_can_be_seen(casebook: Casebook
     assert book.picture("held-1", at_ns(50)) is None
     assert book.prune(at_ns(50), 1 << 30) == 1
     book.close()
+
+
+def test_the_correlator_takes_away_what_is_over_by_the_times_of_the_settings(casebook_url: str) -> None:
+    watch = Watch(casebook_url, CorrelateSettings(incidents_kept_days=400, incidents_kept_days_of={"crowd": 3}))
+    watch.play(finding("a"), finding("a", 5, Phase.CLEARED))
+    watch.casebook.act(A, "close", actor="desk-1", version=None, at_ns=at_ns(6))
+    watch.clock.advance(2.5 * 86_400)
+    watch.turn()
+    assert kept(watch.casebook) == {A}
+    watch.clock.advance(86_400)
+    for _ in range(2):
+        watch.turn()
+    assert kept(watch.casebook) == set()
+    watch.clock.advance(40 * 86_400)
+    for _ in range(2):
+        watch.turn()
+    assert watch.casebook.oldest_sequence() == watch.casebook.sequence() + 1, "alerts that all receivers have went too"
+    watch.kill()
