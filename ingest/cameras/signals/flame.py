@@ -33,9 +33,7 @@ _LEARNING_PICTURES = 8
 _USUAL_S = 90.0  # what is usual follows within this time
 _REMEMBERED_S, _REMEMBERED_MAX, _REMEMBERED_MIN = 8.0, 14, 5
 _SPACING_S = 0.35  # of the pictures that are remembered: enough of them in the time that a flame needs to show itself
-_CHROMA_MIN = (
-    2.0  # mean difference of red and blue, grey levels; below it the camera is in its night mode, without colour
-)
+_CHROMA_MIN = 2.0  # mean difference of red and blue, grey levels; below it the camera is in its night mode
 # Least red and green of a core, grey levels: by day; and at dusk and by night, amid its own glow.
 _CORES = ((225, 140), (250, 215), (253, 245))
 _BRIGHTER = 55  # than usual, grey levels
@@ -111,10 +109,9 @@ class Flame:
         if self._usual is None:
             self._usual, self._often = now, core.astype(np.float32)
             return
-        if but is not None:
-            now, core = np.where(but, self._usual, now), np.where(but, self._often, core)
-        self._usual += (now - self._usual) * np.float32(pace)
-        self._often += (core - self._often) * np.float32(pace)
+        mask = None if but is None else (~but).view(np.uint8)
+        cv2.accumulateWeighted(now, self._usual, pace, mask)
+        cv2.accumulateWeighted(core.astype(np.float32), self._often, pace, mask)
 
     def _burning(self) -> Bools | None:
         """(180, 320) where flames are; None where none are."""
@@ -135,7 +132,7 @@ def places_of(marks: U8, mark: int) -> list[tuple[tuple[slice, slice], Signs]]:
     """The largest places where something was as bright as a core in one of (K, 180, 320) pictures, and their signs."""
     core = np.asarray(((marks & mark) > 0).any(axis=0), np.uint8)
     union = cv2.dilate(core, np.ones((5, 5), np.uint8))
-    _, _, stats, _ = cv2.connectedComponentsWithStats(union)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(union, ltype=cv2.CV_16U)
     found = []
     for label in 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:_PLACES_MAX]:
         left, top, width, height = (int(value) for value in stats[label, :4])

@@ -38,6 +38,7 @@ _SHIFT_MIN = 6.0  # change of a cell's mean, grey levels
 _REMEMBERED_S, _REMEMBERED_MAX, _REMEMBERED_MIN = 12.0, 24, 5
 _SPACING_S = 0.5
 _GROWN_MIN = 1.4  # beside its size 4 s and more ago
+_SHARE_MIN, _WHITE_SHARE_MIN = 0.025, 0.06  # of the picture; as white as steam, it must be more than steam
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,9 +56,7 @@ class Signs:
     share: float  # of the picture
     detailed: float  # share of it that has lost detail, beside what is flat and has changed with it
     everywhere: float  # share of all cells with detail that lose some
-    restless: (
-        float  # mean change of its cells from picture to picture beyond the others', grey levels or percent
-    )
+    restless: float  # mean change of its cells between pictures beyond the others', grey levels or percent
     grown: float  # its share now beside that of some seconds ago
     lasts_s: float  # how long some of it has been there
     hard: float  # share of its border at which there are edges of something else
@@ -108,6 +107,8 @@ class Smoke:
             return Told(smoke=0.0)
         if veil is None:
             self._grown = None
+            return Told(smoke=0.0)
+        if veil.mean() < _SHARE_MIN:  # nearly always; the other signs cost more
             return Told(smoke=0.0)
         signs = self.signs(veil, at_ns)
         if not is_smoke(signs):
@@ -210,7 +211,7 @@ def cells_of(grey: F32, colour: F32, usual: Usual) -> Cells:
 def is_smoke(signs: Signs) -> bool:
     """Whether the signs of a veil are those of smoke."""
     return (
-        signs.share >= (0.025 if signs.pale < 1.1 else 0.06)  # as white as steam, it must be more than steam
+        signs.share >= (_SHARE_MIN if signs.pale < 1.1 else _WHITE_SHARE_MIN)
         and signs.everywhere <= 0.75
         and signs.restless >= 1.0
         and signs.hard <= 0.22
