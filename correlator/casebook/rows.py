@@ -111,7 +111,7 @@ def write_changes(connection: Connection, changes: Changes) -> None:
     write_history(connection, changes.history)
     put(connection, tables.muted, [{"silence": one, "incident": name} for one, name in changes.muted], overwrite=False)
     if changes.storm is not None:
-        put(connection, tables.situation, [{"name": "storm", "facts": _encode(changes.storm)}])
+        put(connection, tables.situation, [{"fact": "storm", "facts": _encode(changes.storm)}])
 
 
 def write_history(connection: Connection, lines: Sequence[History]) -> None:

@@ -101,7 +101,7 @@ def previewed(connection: Connection, silence: Silence, now_ns: int) -> Preview:
 
 
 def storm(connection: Connection) -> StormState:
-    query = select(tables.situation.c.facts).where(tables.situation.c.name == "storm")
+    query = select(tables.situation.c.facts).where(tables.situation.c.fact == "storm")
     facts = connection.execute(query).scalar()
     return StormState() if facts is None else msgspec.json.decode(facts, type=StormState)
 

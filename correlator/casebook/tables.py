@@ -180,5 +180,5 @@ muted = Table(  # which incidents a silence has muted, each once
 )
 
 situation = Table(  # `storm`: what holds for the district as a whole
-    "situation", metadata, Column("name", String(32), primary_key=True), Column("facts", LargeBinary, nullable=False)
+    "situation", metadata, Column("fact", String(32), primary_key=True), Column("facts", LargeBinary, nullable=False)
 )

@@ -62,6 +62,7 @@ class Board:
         self.storm = Storm(settings.storm_findings, settings.storm_s)
         self.situation = StormState()
         self._ailing: defaultdict[str, set[str]] = defaultdict(set)  # camera -> conditions that blind it
+        self._speaking: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._of_site: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._touched = _Touched()
         self.add(opened)
@@ -70,6 +71,8 @@ class Board:
         """Put incidents of the casebook on the board; those that are there stay as they are."""
         fresh = {incident.id for incident in opened.incidents} - self.incidents.keys()
         self.incidents |= {incident.id: incident for incident in opened.incidents if incident.id in fresh}
+        for name in fresh:
+            self._note(self.incidents[name])
         for condition, incident in opened.conditions:
             if incident in fresh:
                 self._place(condition, incident)
@@ -148,6 +151,19 @@ class Board:
     def put_incident(self, incident: Incident) -> None:
         self.incidents[incident.id] = incident
         self._touched.incidents[incident.id] = None
+        self._note(incident)
+
+    def _note(self, incident: Incident) -> None:
+        """Remember it among those that people were told of, where they were."""
+        if incident.told_rank and incident.muted_by is None and incident.state != "closed":
+            self._speaking[incident.family][incident.id] = None
+        else:
+            self._speaking[incident.family].pop(incident.id, None)
+
+    def speaking(self, family: str) -> list[str]:
+        """Incidents of a family that people were told of and that are not closed."""
+        found = self._speaking.get(family)
+        return [name for name in found if name in self.incidents] if found else []
 
     def replace(self, gone: str, heir: Incident) -> None:
         """Put `heir` in the place of the incident `gone`, which it takes the conditions of; both may be one."""
@@ -157,7 +173,8 @@ class Board:
         for condition in list(self._members[gone]):
             self.put_condition(self.conditions[condition], heir.id)
         del self._members[gone], self._tallies[gone]
-        self.incidents.pop(gone, None)
+        if (left := self.incidents.pop(gone, None)) is not None:
+            self._speaking[left.family].pop(gone, None)
         self._touched.incidents.pop(gone, None)
         self._touched.merged.append((gone, heir.id))
         self.put_incident(heir)
@@ -194,4 +211,5 @@ class Board:
                 self.home.pop(condition, None)
                 self._seen.pop(condition, None)
             self._tallies.pop(name, None)
-            self.incidents.pop(name, None)
+            if (left := self.incidents.pop(name, None)) is not None:
+                self._speaking[left.family].pop(name, None)

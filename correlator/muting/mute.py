@@ -76,17 +76,18 @@ def _worse(board: Board, incident: Incident, condition: Condition, _: int) -> st
     drill = condition.family[: len(condition.family) - len(family)]
     rank = board.tally(incident.id).rank
     for worse in order[: order.index(family)]:
+        # Who speaks at all first: it is the cheaper question, and mostly nobody does.
+        louder = {
+            name
+            for name in board.speaking(f"{drill}{worse}")
+            if board.tally(name).rank > rank and board.tally(name).status == ACTIVE
+        }
+        if not louder:
+            continue
         for other_id in sorted(board.neighbours.of_family(condition, f"{drill}{worse}")):
-            other = board.conditions[other_id]
-            home = board.incidents[board.home[other_id]]
-            speaks = home.told_rank > 0 and home.muted_by is None and home.state != "closed"
-            if (
-                speaks
-                and other.status == ACTIVE
-                and board.tally(home.id).rank > rank
-                and is_at_one_place(board.settings, condition, other)
-            ):
-                return f"{INCIDENT} {home.id}"
+            other, home = board.conditions[other_id], board.home[other_id]
+            if home in louder and other.status == ACTIVE and is_at_one_place(board.settings, condition, other):
+                return f"{INCIDENT} {home}"
     return None
 
 

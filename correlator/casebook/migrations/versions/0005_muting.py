@@ -23,6 +23,6 @@ def upgrade() -> None:
     )
     op.create_table(
         "situation",
-        sa.Column("name", sa.String(32), primary_key=True),
+        sa.Column("fact", sa.String(32), primary_key=True),
         sa.Column("facts", sa.LargeBinary, nullable=False),
     )
