@@ -1,7 +1,7 @@
 /** The live stream: one EventSource at a time, opened again behind the last sequence that was taken in. */
 
 import { address } from './api.ts';
-import type { AlertMessage, BeatMessage, CameraNow, ZoneNow } from './wire.ts';
+import type { AlertMessage, BeatMessage, CameraNow, Storm, ZoneNow } from './wire.ts';
 
 const REOPEN_MS = 8_000; // a connection that says nothing for so long is dead, whatever TCP thinks
 const BACKOFF_MS_MIN = 500;
@@ -14,6 +14,7 @@ export interface StreamHandlers {
   alert: (message: AlertMessage) => void;
   zones: (zones: ZoneNow[]) => void;
   cameras: (cameras: CameraNow[]) => void;
+  storm: (storm: Storm) => void;
   beat: (message: BeatMessage) => void;
   reset: () => void;
 }
@@ -52,6 +53,7 @@ export class LiveStream {
     this.listen<AlertMessage>(source, 'alert', (message) => this.handlers.alert(message));
     this.listen<{ zones: ZoneNow[] }>(source, 'zones', (message) => this.handlers.zones(message.zones));
     this.listen<{ cameras: CameraNow[] }>(source, 'cameras', (message) => this.handlers.cameras(message.cameras));
+    this.listen<Storm>(source, 'storm', (message) => this.handlers.storm(message));
     this.listen<BeatMessage>(source, 'beat', (message) => this.handlers.beat(message));
     source.addEventListener('reset', () => {
       this.handlers.heard();

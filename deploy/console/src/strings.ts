@@ -62,6 +62,12 @@ export const text = {
     cameras: 'Cameras',
     no_cameras: 'no cameras',
   },
+  storm: {
+    title: 'STORM',
+    what: (per_min: number, sites: number, folded: number) =>
+      `${per_min} new findings a minute at ${sites} sites; one alert a site, ${folded} more folded behind`,
+  },
+  list_muted: 'not told',
   connection: {
     live: 'LIVE',
     connecting: 'CONNECTING',

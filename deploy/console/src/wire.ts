@@ -78,6 +78,18 @@ export interface Incident {
   evidence?: string[];
   merged_from?: string[];
   drill: boolean;
+  /** Why people are not told of it: `silence ID`, `camera ID`, `incident ID`, `storm ID`. */
+  muted_by?: string | null;
+  flapping?: boolean;
+}
+
+/** More begins than people can read; one incident of a site speaks for it meanwhile. */
+export interface Storm {
+  on: boolean;
+  since_ns: number | null;
+  findings_per_min: number;
+  sites: number;
+  folded: number;
 }
 
 export interface IncidentPage {

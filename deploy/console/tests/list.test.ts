@@ -26,6 +26,12 @@ const all = STATES.flatMap((state) =>
   LEVELS.flatMap((level) => [0, 5].map((s) => incident({ state, level, onset_at: at(s), id: `${state}${level}${s}` }))),
 );
 
+test('what people are not told of stands behind all that they are', () => {
+  const muted = incident({ id: 'm', level: 'critical', muted_by: 'silence s' });
+  const told = incident({ id: 't', level: 'notice', state: 'acknowledged' });
+  assert.deepEqual(inOrder([muted, told]).map((each) => each.id), ['t', 'm']);
+});
+
 test('the order of the list is total, whatever order the incidents came in', () => {
   for (const a of all) {
     for (const b of all) {

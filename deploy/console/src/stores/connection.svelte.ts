@@ -10,6 +10,7 @@ import type { BeatMessage, CameraNow, ZoneNow } from '../wire.ts';
 import { clock } from './clock.svelte.ts';
 import { district } from './district.svelte.ts';
 import { incidents } from './incidents.svelte.ts';
+import { storm } from './storm.svelte.ts';
 import { notices } from './notices.svelte.ts';
 
 const SILENCE_MS_MAX = 8_000;
@@ -108,6 +109,7 @@ class Connection {
         this.take(() => {
           if (!district.updateCameras(cameras)) this.want('district');
         }),
+      storm: (message) => (storm.now = message),
       beat: (message) => this.beat(message),
       reset: () => this.want('incidents', 'district'),
     });

@@ -14,6 +14,8 @@ const HOLD_MS = 700;
 const HOLD_MS_MAX = 3_000; // then the worst comes to the top whatever the hand does
 const ACTOR = 'operator';
 
+const isWaiting = (incident: Incident): boolean => incident.state === 'open' && !incident.muted_by;
+
 class Incidents {
   private told = $state.raw<ReadonlyMap<string, Incident>>(new Map());
   /** Acknowledged here, not yet confirmed by the server. */
@@ -34,7 +36,7 @@ class Incidents {
     const list = inOrder(shown.values());
     return this.held === null ? list : keepPlaces(list, this.held);
   });
-  unacknowledged = $derived(this.list.reduce((count, incident) => count + (incident.state === 'open' ? 1 : 0), 0));
+  unacknowledged = $derived(this.list.reduce((count, incident) => count + (isWaiting(incident) ? 1 : 0), 0));
   drills = $derived(this.list.reduce((count, incident) => count + (incident.drill ? 1 : 0), 0));
 
   /** The incident as it is shown; closed ones stay readable while their details are open. */
@@ -112,9 +114,10 @@ class Incidents {
     notices.say(text.notices.conflict(now.title, who, text.did[now.state], when), true);
   }
 
-  private announce({ incident }: AlertMessage): void {
+  private announce({ type, incident }: AlertMessage): void {
+    if (type === 'incident.recorded') return; // muted, or too old: written down, not shouted
     const known = this.waiting.findLast((other) => other.id === incident.id) ?? this.told.get(incident.id);
-    const worse = known === undefined || LEVEL_RANK[incident.level] > LEVEL_RANK[known.level];
+    const worse = known === undefined || Boolean(known.muted_by) || LEVEL_RANK[incident.level] > LEVEL_RANK[known.level];
     // A worse level is told again even of an incident that somebody has taken on.
     const over = incident.state === 'resolved' || incident.state === 'closed';
     const fresh = known !== undefined || incident.state === 'open';
