@@ -130,8 +130,9 @@ def _crowd(making: _Making, t_s: float) -> None:
     level = (Level.AMBER, Level.RED)[int(making.random.integers(2))]
     x, y = making.site_m(site)
     moves = float(making.random.choice([0.0, 0.0, 0.3]))
+    begins = t_s
     for step, camera in enumerate(making.cameras_of(site, int(making.random.integers(2, 7)))):
-        begins = t_s + step * float(making.random.uniform(2, 15))
+        begins += float(making.random.uniform(0, 15))
         spans = [(begins, t_s + lasts_s)]
         if making.random.random() < 0.25:
             middle = begins + lasts_s * 0.3
@@ -210,10 +211,12 @@ def _switch(making: _Making, t_s: float, switches: int = 1) -> None:
     count = making.cameras // CAMERAS_A_SWITCH
     first = int(making.random.integers(count // SWITCHES_A_FEED)) * SWITCHES_A_FEED
     numbers = range(first * CAMERAS_A_SWITCH, min((first + switches) * CAMERAS_A_SWITCH, making.cameras))
-    if making.busy.get(f"feed-{first}", -1e9) > t_s - 240.0:
+    # A lost camera sees nothing: where they stand nothing else happens meanwhile.
+    sites = {f"{number // CAMERAS_A_SITE}" for number in numbers}
+    if any(making.busy.get(site, -1e9) > t_s - 240.0 for site in sites):
         return
     lasts_s = float(making.random.uniform(120, 400))
-    making.busy[f"feed-{first}"] = t_s + lasts_s + 60
+    making.busy |= dict.fromkeys(sites, t_s + lasts_s + 60)
     for number in numbers:
         site = number // CAMERAS_A_SITE
         x, y = making.site_m(site)
