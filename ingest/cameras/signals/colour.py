@@ -79,9 +79,9 @@ class Colour:
 
 def _colourfulness(colour: U8) -> float:
     """The greatest less the least of blue, green and red, where there is most colour; NaN where there is no light."""
-    small = cv2.resize(colour, _SIZE, interpolation=cv2.INTER_AREA)
-    high, low = small.max(axis=2), small.min(axis=2)
-    lit = high >= _LIT
+    blue, green, red = cv2.split(cv2.resize(colour, _SIZE, interpolation=cv2.INTER_AREA))
+    high, low = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
+    lit = np.asarray(high) >= _LIT
     if int(lit.sum()) < lit.size // 10:
         return float("nan")
-    return float(np.percentile((high - low)[lit], _COLOURFUL))
+    return float(np.percentile(np.asarray(cv2.subtract(high, low))[lit], _COLOURFUL))

@@ -199,8 +199,8 @@ def is_flame(signs: Signs) -> bool:
 
 
 def _has_colour(colour: U8) -> bool:
-    coarse = cv2.resize(colour, (40, 22), interpolation=cv2.INTER_AREA).astype(np.int16)
-    return float(np.abs(coarse[..., 2] - coarse[..., 0]).mean()) >= _CHROMA_MIN
+    blue, _, red = cv2.split(cv2.resize(colour, (40, 22), interpolation=cv2.INTER_AREA))
+    return float(cv2.mean(cv2.absdiff(red, blue))[0]) >= _CHROMA_MIN
 
 
 def _core(blue: U8, green: U8, red: U8, red_min: int, green_min: int) -> U8:
