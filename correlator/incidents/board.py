@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from correlator.incidents.changes import Changes, History
@@ -160,10 +160,9 @@ class Board:
         else:
             self._speaking[incident.family].pop(incident.id, None)
 
-    def speaking(self, family: str) -> list[str]:
+    def speaking(self, family: str) -> Collection[str]:
         """Incidents of a family that people were told of and that are not closed."""
-        found = self._speaking.get(family)
-        return [name for name in found if name in self.incidents] if found else []
+        return self._speaking.get(family, ())
 
     def replace(self, gone: str, heir: Incident) -> None:
         """Put `heir` in the place of the incident `gone`, which it takes the conditions of; both may be one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from correlator.incidents.settings import CorrelateSettings
 from ingest.counted import counted
@@ -86,6 +87,7 @@ def causes_of(settings: CorrelateSettings, data: FindingData) -> tuple[str, ...]
     return tuple(sorted(shared)) or (data.site,)
 
 
+@lru_cache(maxsize=4_096)
 def family_is(family: str) -> str:
     """The hazard of a family: that of a drill is the same; `health` for all that is wrong with a camera."""
     hazard = family.removeprefix("drill/")

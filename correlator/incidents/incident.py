@@ -143,6 +143,7 @@ def view_of(
         clock_off=off,
         cause=cause,
         muted_by=incident.muted_by,
+        held_count=incident.held_count,
         flapping=incident.flapping,
         camera_count=len(cameras),
     )

@@ -7,8 +7,6 @@ then; what is muted and still so when the reason is gone is told then.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from correlator.incidents.board import Board
 from correlator.incidents.condition import ACTIVE, Condition
 from correlator.incidents.family import family_is
@@ -42,8 +40,12 @@ def mute_of(board: Board, name: str, condition: Condition | None, at_ns: int) ->
 
 
 def _why(board: Board, incident: Incident, condition: Condition, at_ns: int) -> str | None:
-    reasons: tuple[Callable[[Board, Incident, Condition, int], str | None], ...] = (_silence, _blind, _worse, _storm)
-    return next((why for reason in reasons if (why := reason(board, incident, condition, at_ns)) is not None), None)
+    return (
+        _silence(board, incident, condition, at_ns)
+        or _blind(board, condition)
+        or _worse(board, incident, condition)
+        or _storm(board, incident, condition, at_ns)
+    )
 
 
 def _silence(board: Board, incident: Incident, condition: Condition, at_ns: int) -> str | None:
@@ -58,7 +60,7 @@ def _silence(board: Board, incident: Incident, condition: Condition, at_ns: int)
     return next((f"{SILENCE} {one}" for one in found), None)
 
 
-def _blind(board: Board, incident: Incident, condition: Condition, _: int) -> str | None:
+def _blind(board: Board, condition: Condition) -> str | None:
     """What only cameras say that are known to be lost or blind is not believed; of fire it is all the same."""
     family = family_is(condition.family)
     if not condition.cameras or family in board.settings.believed:
@@ -68,20 +70,20 @@ def _blind(board: Board, incident: Incident, condition: Condition, _: int) -> st
     return f"{CAMERA} {min(condition.cameras)}"
 
 
-def _worse(board: Board, incident: Incident, condition: Condition, _: int) -> str | None:
+def _worse(board: Board, incident: Incident, condition: Condition) -> str | None:
     """A hazard that stands before this one in the order of hazards, of a higher level, told, at the same place."""
     family, order = family_is(condition.family), board.settings.hazards
     if family not in order:
         return None
     drill = condition.family[: len(condition.family) - len(family)]
-    rank = board.tally(incident.id).rank
+    rank = 0
     for worse in order[: order.index(family)]:
         # Who speaks at all first: it is the cheaper question, and mostly nobody does.
-        louder = {
-            name
-            for name in board.speaking(f"{drill}{worse}")
-            if board.tally(name).rank > rank and board.tally(name).status == ACTIVE
-        }
+        speaking = board.speaking(f"{drill}{worse}" if drill else worse)
+        if not speaking:
+            continue
+        rank = rank or board.tally(incident.id).rank
+        louder = {name for name in speaking if board.tally(name).rank > rank and board.tally(name).status == ACTIVE}
         if not louder:
             continue
         for other_id in sorted(board.neighbours.of_family(condition, f"{drill}{worse}")):

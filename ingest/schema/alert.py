@@ -56,6 +56,7 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cause: str | None = None  # what all of its cameras hang on: `switch s1`
     camera_count: int = 0
     muted_by: str | None = None  # why people are not told: `silence ID`, `camera ID`, `incident ID`, `storm ID`
+    held_count: int = 0  # changes of the value that were held back, so that people are told at a bounded rate
     flapping: bool = False  # it begins and ends again and again; told when it has kept still
 
 

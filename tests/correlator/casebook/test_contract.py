@@ -10,11 +10,15 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from correlator.casebook.contract import Casebook, IncidentConflict, IncidentMissing
+from correlator.casebook.silences import SilenceMissing
 from correlator.incidents.board import Board
 from correlator.incidents.changes import Changes
 from correlator.incidents.merge import incident_id
 from correlator.incidents.settings import CorrelateSettings
+from correlator.muting.silence import Silence
+from correlator.muting.storm import StormState
 from ingest.bus.contract import TopicPartition
+from ingest.clock import utc
 from ingest.errors import RecordError, StoreConflict
 from ingest.schema.alert import IncidentView
 from ingest.schema.finding import Finding, Level, Phase
@@ -276,3 +280,23 @@ def test_incidents_closed_long_ago_are_loaded_for_the_conditions_that_ask(casebo
     assert casebook.load_open(at_ns(9)).incidents != ()
     assert casebook.load_open(at_ns(11)).incidents == ()
     assert [incident.id for incident in casebook.load_of(["a", "z"]).incidents] == [A]
+
+
+def test_a_silence_is_kept_counts_what_it_mutes_once_and_makes_correlators_decide_anew(
+    casebook: Casebook, open_another: Opening
+) -> None:
+    revision = casebook.revision()
+    wanted = Silence(from_at=utc(at_ns(-60)), to_at=utc(at_ns(600)), reason="fair", author="desk-1")
+    made = casebook.put_silence(wanted, at_ns(0))
+    assert casebook.put_silence(wanted, at_ns(1)) == made
+    assert casebook.revision() > revision
+    for _ in range(2):
+        write(casebook, finding("a"), finding("a", 5, Phase.UPDATED))
+    (view,) = open_another().silences(at_ns(0), at_ns(5))
+    assert (view.silence, view.muted_count, view.in_force) == (made, 1, True)
+    assert casebook.preview_silence(wanted, at_ns(6)).now == (A,)
+    assert casebook.end_silence(made.id, "desk-2", at_ns(7)).ended_at == utc(at_ns(7))
+    assert casebook.load_open(at_ns(8)).silences == ()
+    with pytest.raises(SilenceMissing):
+        casebook.end_silence("none", "desk-2", at_ns(8))
+    assert casebook.storm() == StormState()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from math import cos, radians
+from typing import Any
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from correlator.incidents.condition import Condition, condition_of, folded, rank_of, status_of
+from correlator.incidents.lifecycle import to_state
 from correlator.incidents.merge import incident_id
 from correlator.incidents.neighbours import is_near, is_together
 from correlator.incidents.settings import CorrelateSettings, ns
+from ingest.clock import utc
 from ingest.schema.finding import Finding, Level, Phase
 from tests.correlator.cases import SQUARE, at_ns, board_of, east_of, finding, views
 
@@ -53,7 +56,7 @@ def _findings(draw: st.DrawFn) -> list[Finding]:
 
 def _facts(findings: list[Finding]) -> list[object]:
     """All that is said of each incident, without what depends on the order in which people were told."""
-    told = {"clocks": {}, "muted_by": None, "flapping": False}
+    told: dict[str, Any] = {"clocks": {}, "muted_by": None, "flapping": False, "held_count": 0}
     return [msgspec.structs.replace(view, version=0, merged_from=(), **told) for view in views(board_of(findings))]
 
 
@@ -104,6 +107,29 @@ def test_the_set_of_alerts_does_not_depend_on_batches(findings: list[Finding], d
         board, rest = board_of(rest[:size], board=board), rest[size:]
         said |= {alert.id for alert in board.take_changes().alerts}
     assert said == whole
+
+
+@given(_findings(), st.integers(0, 800), st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_closed_incident_takes_nothing_new_but_reopens_for_all_to_see(
+    findings: list[Finding], closed_s: int, data: st.DataObject
+) -> None:
+    in_order = sorted(findings, key=lambda event: event.data.detected_at)
+    before = [event for event in in_order if event.data.detected_at <= utc(at_ns(closed_s))]
+    board = board_of(before)
+    closed = {}
+    for name in data.draw(st.sets(st.sampled_from(sorted(board.incidents)))) if board.incidents else ():
+        board.put_incident(to_state(board.incidents[name], "closed", "desk-1", at_ns(closed_s), board.tally(name).rank))
+        closed[name] = {each.id for each in board.members(name)}
+    board.take_changes()
+    board_of(in_order[len(before) :], board=board)
+    said = {(alert.incident.id, alert.type) for alert in board.take_changes().alerts}
+    for name, members in closed.items():
+        after = board.incidents.get(name)
+        if after is not None and after.state == "closed":
+            assert {each.id for each in board.members(name)} == members
+        elif after is not None:
+            assert said & {(name, "incident.reopened"), (name, "incident.recorded"), (name, "incident.merged")}
 
 
 def test_circles_further_apart_than_the_gap_are_two_incidents() -> None:
