@@ -87,6 +87,7 @@ class Neighbours:
         self._wide: defaultdict[str, set[str]] = defaultdict(set)  # circles over too many cells to list
         self._all: defaultdict[str, set[str]] = defaultdict(set)
         self._keys: dict[str, _Known] = {}
+        self._foreign: defaultdict[str, dict[str, _Known]] = defaultdict(dict)  # by the other family asked about
 
     def put(self, condition: Condition) -> None:
         before = self._keys.get(condition.id, _NOWHERE)
@@ -103,6 +104,7 @@ class Neighbours:
             self._wide[condition.family].add(condition.id)
 
     def drop(self, condition: Condition) -> None:
+        self._foreign.pop(condition.id, None)
         for key in self._keys.pop(condition.id, _NOWHERE).keys:
             self._by_key[key].discard(condition.id)
             if not self._by_key[key]:
@@ -112,7 +114,9 @@ class Neighbours:
 
     def of(self, condition: Condition) -> Set[str]:
         """Ids of others that may be near."""
-        keys, wide = self._keys_of(condition)
+        return self._of_keys(condition, *self._keys_of(condition))
+
+    def _of_keys(self, condition: Condition, keys: frozenset[Hashable], wide: bool) -> Set[str]:
         found = set(self._all[condition.family]) if wide else set(self._wide[condition.family])
         for key in keys:
             found |= self._by_key.get(key, set())
@@ -123,10 +127,18 @@ class Neighbours:
         """Ids of conditions of another hazard that may be at its place."""
         if not self._all.get(family):
             return set()
-        return self.of(replace(condition, family=family))
+        other = replace(condition, family=family)
+        keys, wide = self._keys_of(other)
+        if condition.id in self._keys:  # asked of every finding, and the same as long as it stays where it is
+            foreign = self._foreign[condition.id]
+            if family not in foreign or foreign[family].keys is not keys:
+                foreign[family] = _Known(family, other.places, other.zones, other.causes, keys, wide)
+        return self._of_keys(other, keys, wide)
 
     def _keys_of(self, condition: Condition) -> tuple[frozenset[Hashable], bool]:
         known = self._keys.get(condition.id)
+        if known is None or known.family != condition.family:
+            known = self._foreign.get(condition.id, {}).get(condition.family)
         if known is not None and known.is_of(condition):
             return known.keys, known.wide
         loss = is_loss(condition)

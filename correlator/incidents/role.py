@@ -7,8 +7,10 @@ is put to them whenever it gets a partition. The group's own offsets only show o
 
 from __future__ import annotations
 
+import gc
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from correlator.casebook.contract import Casebook
@@ -220,8 +222,9 @@ class CorrelateRole:
     ) -> Changes:
         """Decide and record; when somebody else wrote meanwhile, load again and decide again."""
         while True:
-            board, arrivals = self._advanced(arrivals, now_ns)
-            changes = board.take_changes()
+            with _uncollected():
+                board, arrivals = self._advanced(arrivals, now_ns)
+                changes = board.take_changes()
             if self._record(board, changes, after):
                 for arrival in arrivals:
                     name = arrival.finding.data.condition
@@ -371,3 +374,15 @@ class CorrelateRole:
         if self._alert_partitions:
             publish(producer, self._casebook, partitions=self._alert_partitions)
             self._unpublished = False
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """A batch makes many objects and no cycles: to look for some in between costs a fifth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -16,6 +16,7 @@ class Tally:
         self._statuses: Counter[str] = Counter()
         self._ranks: Counter[int] = Counter()  # of those that are active
         self._peak = 0
+        self._rank: int | None = None  # None: to be found out anew
         self._root: tuple[int, str] | None = None
         self._spread: Spread | None = None  # None: to be found out anew
 
@@ -26,7 +27,7 @@ class Tally:
         self._add(after, 1)
         if before is None or not _is_unmoved(before, after):
             self._spread = None
-        self._peak = max(self._peak, after.peak)
+        self._peak, self._rank = max(self._peak, after.peak), None
         key = after.onset_ns, after.id
         self._root = key if self._root is None else min(self._root, key)
 
@@ -37,7 +38,9 @@ class Tally:
     @property
     def rank(self) -> int:
         """Of the highest level that is active; of the highest there was, when all have ended."""
-        return max((rank for rank, count in self._ranks.items() if count), default=self._peak)
+        if self._rank is None:
+            self._rank = max((rank for rank, count in self._ranks.items() if count), default=self._peak)
+        return self._rank
 
     @property
     def root(self) -> tuple[int, str]:
