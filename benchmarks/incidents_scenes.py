@@ -271,7 +271,9 @@ def _one(making: _Making, one: _Condition, onset_s: float, t_s: float, phase: Ph
         low=None,
         high=None,
         measurement=Measurement(),
-        rule=f"{one.kind}.lost" if one.kind == "health.stream" else one.kind,
+        rule={"health.stream": "health.stream.stalled", "health.picture": "health.picture.covered"}.get(
+            one.kind, one.kind
+        ),
         rule_version=1,
         thresholds={},
     )

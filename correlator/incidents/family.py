@@ -11,7 +11,9 @@ from ingest.schema.finding import FindingData
 
 LOSS_KINDS = frozenset({"health.stream", "health.stalled", "health.offline", "health.lost", "health.blind_site"})
 LABELS = ("switch ", "recorder ", "power ")  # no id of a site has a space
-BLINDING_KINDS = LOSS_KINDS | {"health.picture", "health.objects"}
+BLINDING_KINDS = LOSS_KINDS | {"health.picture"}
+# Worse than usual, but it still sees: what such a camera says is degraded, and told.
+_IMPAIRED = frozenset({"blurred", "moved", "unsteady", "colour_lost", "key_gap", "flooding"})
 _FAMILIES = {"smoke": "fire"}
 # What a camera's own rule sees may be what our own detectors see, or another camera.
 _FAMILY_OF_EVENT = {
@@ -96,7 +98,7 @@ def family_is(family: str) -> str:
 
 def is_blinding(data: FindingData) -> bool:
     """Whether what its cameras say cannot be believed while this lasts."""
-    return data.kind in BLINDING_KINDS and not data.rule.endswith(".flooding")
+    return data.kind in BLINDING_KINDS and data.rule.rpartition(".")[2] not in _IMPAIRED
 
 
 def is_labelled(cause: str) -> bool:

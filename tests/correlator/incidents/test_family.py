@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from correlator.incidents.board import Board
-from correlator.incidents.family import family_of, title_of
+from correlator.incidents.family import family_of, is_blinding, title_of
 from correlator.incidents.merge import take
 from correlator.incidents.settings import CorrelateSettings
 from ingest.schema.finding import Finding, FindingData
@@ -40,6 +40,22 @@ def test_what_a_camera_says_is_called_by_its_rule_and_never_meets_another_camera
 )
 def test_what_is_the_same_hazard_whoever_sees_it_is_of_one_family(rule: str, family: str) -> None:
     assert family_of(SETTINGS, said(rule)) == family
+
+
+@pytest.mark.parametrize(
+    ("kind", "trouble", "blinds"),
+    [
+        ("health.stream", "stalled", True),
+        ("health.stream", "flooding", False),
+        ("health.picture", "covered", True),
+        ("health.picture", "blurred", False),
+        ("health.objects", "frame_size", False),
+        ("health.clock", "drift", False),
+    ],
+)
+def test_a_camera_that_still_sees_is_believed(kind: str, trouble: str, blinds: bool) -> None:
+    data = msgspec.structs.replace(finding().data, kind=kind, rule=f"{kind}.{trouble}")
+    assert is_blinding(data) is blinds
 
 
 @pytest.mark.parametrize(
