@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -132,3 +134,11 @@ def test_routes_are_tried_and_checked_at_the_command_line(tmp_path: Path) -> Non
     assert CliRunner().invoke(main, ["check", "--settings", str(page)]).exit_code == 0
     page.write_text(page.read_text().replace('to = ["desk"]\n', 'to = ["nobody-else"]\n', 1))
     assert CliRunner().invoke(main, ["check", "--settings", str(page)]).exit_code == 2
+
+
+def test_the_example_of_the_page_has_no_fault() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "incidents.md").read_text("utf-8")
+    example = tomllib.loads(page.partition("```toml\n")[2].partition("```")[0])
+    rules = msgspec.convert(example["correlate"], CorrelateSettings)
+    assert len(rules.routes) == 3
+    assert route_faults(rules.routes, rules.route_expectations, "Europe/Berlin") == []
