@@ -54,7 +54,7 @@ def _section(path: str, struct: type[Any]) -> str:
 def _fields(struct: type[Any]) -> Iterator[tuple[str, str, str]]:
     comments: dict[str, str] = {}
     above = ""
-    for line in inspect.getsource(struct).splitlines():
+    for line in _lines(struct):
         if found := _FIELD.match(line):
             comments[found["name"]] = found["meaning"] or above
         # A field too long for a comment beside it has it in the line above.
@@ -63,6 +63,13 @@ def _fields(struct: type[Any]) -> Iterator[tuple[str, str, str]]:
         default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory
         shown = msgspec.json.encode(default() if callable(default) else default).decode()
         yield field.name, "none" if shown == "null" else shown, comments.get(field.name, "")
+
+
+def _lines(struct: type[Any]) -> Iterator[str]:
+    """The source of a struct, after that of those that it inherits fields from."""
+    for kind in reversed(struct.__mro__):
+        if issubclass(kind, msgspec.Struct) and kind is not msgspec.Struct:
+            yield from inspect.getsource(kind).splitlines()
 
 
 def _type_of(struct: type[Any], name: str) -> Any:
