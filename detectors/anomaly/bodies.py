@@ -19,14 +19,14 @@ from ingest.errors import RecordError
 from ingest.schema.tick import F32, GRID_COLUMNS, GRID_ROWS, U8
 
 # Columns of a body: its last box, its velocity (own heights per second), as it last stood, where it rests since it
-# went down, how often it was seen since (low, as low as one crouches, at all, upright again), the foreground where its
-# upper part stood.
+# went down, how often it was seen since (low, as low as one crouches, at all, upright again), how much
+# foreground it was as it stood; the middle and the amount of what is left of it once no box is found.
 (
     X, BOTTOM, WIDE, HIGH, SPEED_X, SPEED_Y, UP_HIGH, UP_WIDE, UP_X, UP_BOTTOM, UPRIGHT, PHASE,
-    REST_X, REST_BOTTOM, REST_WIDE, REST_HIGH, LOW, LOWISH, SEEN, RISEN, TOP_SHARE, SIGN, SURE, CUT,
-    DESCENT_S, LOWEST, WIDEST,
-) = range(27)  # fmt: skip
-COLUMNS = 27
+    REST_X, REST_BOTTOM, REST_WIDE, REST_HIGH, LOW, LOWISH, SEEN, RISEN, STOOD, SIGN, SURE, CUT,
+    DESCENT_S, LOWEST, WIDEST, SPOT_X, SPOT_Y, SPOT,
+) = range(30)  # fmt: skip
+COLUMNS = 30
 # Times of a body, ns: first and last seen, last upright, when it went down, since when it rests, since when it is over.
 FIRST_NS, SEEN_NS, UP_NS, DOWN_NS, STILL_NS, OVER_NS = range(6)
 TIMES = 6

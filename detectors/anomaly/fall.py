@@ -5,7 +5,7 @@
     collapse   who stood is suddenly a third as high, or two thirds, with his feet where they were
     topple     who stood is lower, and so is the lower edge: towards the camera
     drop       who lay, on a bench or a bed, is suddenly lower
-    vanished   who stood is not found any more, away from the border; but there is still foreground, near the floor
+    vanished   who stood is not found any more, away from the border; but his foreground is still there, low and still
 
 Suddenly: within `flip_s` and six tenths of the time between two pictures. After each it must stay so: rest at one
 place, low in most of the pictures in which it is found, for `still_s`; a body that is only two thirds as high, as one
@@ -70,9 +70,8 @@ class FallSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     flip_s: Seconds = 1.6  # from upright to down; slower is lying down, not falling
     still_s: Seconds = 10.0  # so long it must stay down
     lowish_still_s: Seconds = 90.0  # the same where the body is so high as one that crouches
-    # whether who is lost, but is still foreground near the ground, is told too: as many false as true in ordinary life
-    vanished: bool = False
-    vanished_still_s: Seconds = 15.0  # so long there must be only foreground, and no box
+    vanished: bool = True  # whether who is lost, but is still foreground near the ground that does not move, is told
+    vanished_still_s: Seconds = 15.0  # so long there must be only this foreground, and no box
     confidence_min: Share = 0.3  # boxes that the source is less sure of
     persons_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 24  # in a picture of more, nobody's fall can be seen
     silent_s: Seconds = 30.0  # a camera of which no boxes come for so long: its falls are unknown

@@ -11,13 +11,11 @@ from numba import types
 
 from detectors.anomaly.bodies import (
     BOTTOM,
-    COLLAPSE,
     COLUMNS,
     CUT,
     DESCENT_S,
     DOWN,
     DOWN_NS,
-    FLIP,
     HIGH,
     LOST,
     LOW,
@@ -35,14 +33,14 @@ from detectors.anomaly.bodies import (
     SIGN,
     SPEED_X,
     SPEED_Y,
+    SPOT,
     STILL_NS,
+    STOOD,
     TIMES,
-    TOP_SHARE,
     UP,
     UP_BOTTOM,
     UP_HIGH,
     UP_NS,
-    UP_WIDE,
     UP_X,
     UPRIGHT,
     VANISHED,
@@ -53,12 +51,13 @@ from detectors.anomaly.posture import (
     EDGE,
     NS,
     UPRIGHT_ASPECT,
+    UPRIGHT_SHARE,
     begin,
     covered,
     follow_down,
     follow_up,
     foreground,
-    goes_down,
+    left_of,
     lowness,
     stands,
 )  # fmt: skip
@@ -73,8 +72,10 @@ FOLLOWED_S = 2.5  # without a box; then who stood is forgotten
 GAP_S = 6.0  # without a picture; then all who stand are
 FOUND_SHARE = 0.3  # who is only as low as one that crouches must be found, and not only once
 GRID_NS = 700_000_000
-READ_HIGH_MIN = 0.28  # picture heights: two and a half cells
-TOP_KEPT, AREA_MIN, GONE = 0.4, 0.08, 0.03  # areas in squares of the own height
+READ_NS = 250_000_000  # what stands, and walks, is where its foreground is for so long
+LOST_S = 6.0  # so long not found who was only as low as one that crouches: it is lost
+STOOD_MIN = 0.06  # foreground of who stood, in squares of the own height, where it is seen at all
+AREA_MIN, GONE = 0.08, 0.03  # areas in squares of the own height
 FORGET_NS = 120_000_000_000
 ROWS_2D = types.Array(types.float32, 2, "C", readonly=True)
 ROWS_1D = types.Array(types.float32, 1, "C", readonly=True)
@@ -158,7 +159,7 @@ def follow(
                     n = boxes[new + j]
                     # Of the longer sides: a body that lies is as long as it was high.
                     log_size = abs(np.log(max(n[2], n[3], 1e-3) / max(b[WIDE], b[HIGH], 1e-3)))
-                    if phase == UP:
+                    if phase == UP or (phase == LOST and elapsed_s <= FOLLOWED_S):
                         if gap_s > GAP_S or log_size > SIZE_LOG_MAX:
                             continue
                         ahead_s = min(elapsed_s, 1.2)
@@ -169,6 +170,10 @@ def follow(
                         if far <= min(REACH + REACH_PER_S * elapsed_s, REACH_MAX):
                             cost[i * found + j] = far + 0.3 * log_size
                     else:
+                        # Who was lost is found again as one who lies, or who stands there.
+                        again = n[2] <= UPRIGHT_ASPECT * n[3] and n[3] >= UPRIGHT_SHARE * own
+                        if phase == LOST and not again and lowness(b, n, n[3] / own) < 2:
+                            continue
                         dx, dy = n[0] - b[REST_X], n[1] - b[REST_BOTTOM]
                         far = np.sqrt(dx * dx + dy * dy) / own
                         lies = n[2] > UPRIGHT_ASPECT * n[3]
@@ -192,7 +197,7 @@ def follow(
             j = box_of[i]
             blocked = False  # somebody else is before or over the place
             read = seen_grid and b[UP_HIGH] > 0.0
-            top_share, area = 0.0, 0.0
+            area = 0.0
             place_x = b[UP_X] if b[PHASE] == UP or b[PHASE] == LOST else b[REST_X]
             place_y = b[UP_BOTTOM] if b[PHASE] == UP or b[PHASE] == LOST else b[REST_BOTTOM]
             if j >= 0 and b[PHASE] == UP:
@@ -205,26 +210,22 @@ def follow(
                 if covered(n[0], n[1], n[2], n[3], place_x, place_y + 0.2 * own, 1.8 * own, 1.2 * own) > 0.1:
                     blocked = True
             if read and not blocked:
-                half = max(0.5 * b[UP_WIDE], 0.12 * own)
-                top = foreground(grid[c], aspect, place_x - half, place_y - own, place_x + half, place_y - 0.6 * own)
-                top_share = top / (2 * half * 0.4 * own)
                 area = foreground(
                     grid[c], aspect, place_x - 0.9 * own, place_y - own, place_x + 0.9 * own, place_y + 0.2 * own
                 ) / (own * own)
             if b[PHASE] == UP:
                 if j >= 0:
                     follow_up(b, t, boxes[new + j], confidence[new + j], ns, usual_s, flip_s, table, aspect, blocked)
-                    if b[PHASE] == UP and t[UP_NS] == ns and read and not blocked and b[UP_HIGH] >= READ_HIGH_MIN:
-                        b[TOP_SHARE] = top_share if b[TOP_SHARE] < 0 else max(0.8 * b[TOP_SHARE], top_share)
+                    if b[PHASE] == UP and t[UP_NS] == ns and read and not blocked and ns - grid_ns[c] <= READ_NS:
+                        b[STOOD] += (area - b[STOOD]) * (0.3 if b[STOOD] > 0.0 else 1.0)
                 else:
                     gone_s = (ns - t[SEEN_NS]) / NS
                     inside = b[X] - b[WIDE] / 2 > EDGE and b[X] + b[WIDE] / 2 < aspect - EDGE
                     inside = inside and b[BOTTOM] < 1.0 - EDGE
                     at_place = t[SEEN_NS] - t[UP_NS] <= 2.0 * NS and b[UPRIGHT] >= 3
-                    known = b[TOP_SHARE] >= 0.25
-                    if gone_s > max(1.0, 1.5 * usual_s) and inside and at_place and known:
+                    if gone_s > max(1.0, 1.5 * usual_s) and inside and at_place and b[STOOD] >= STOOD_MIN:
                         b[PHASE], b[SIGN] = LOST, VANISHED
-                        b[RISEN] = 0.0
+                        b[RISEN] = b[LOWISH] = b[SPOT] = 0.0
                         b[REST_X], b[REST_BOTTOM] = b[UP_X], b[UP_BOTTOM]
                         b[REST_WIDE], b[REST_HIGH] = own, 0.3 * own
                         t[DOWN_NS], t[STILL_NS], t[OVER_NS] = t[SEEN_NS], NOT_YET, NOT_YET
@@ -232,28 +233,27 @@ def follow(
             elif b[PHASE] == LOST:
                 away_s = (ns - t[DOWN_NS]) / NS
                 if j >= 0:
-                    n = boxes[new + j]
-                    low = lowness(b, n, n[3] / own)
-                    if low > 0:
-                        goes_down(b, t, n, ns, FLIP if low > 1 else COLLAPSE, t[UP_NS], n[3] / own)
-                        b[LOW] = 1.0 if low > 1 else 0.0
-                        b[LOWISH] = b[SEEN] = 1.0
-                    else:
-                        b[PHASE] = UP
-                        follow_up(b, t, n, confidence[new + j], ns, usual_s, flip_s, table, aspect, blocked)
-                elif read and not blocked:
-                    if area < GONE:
+                    b[PHASE] = UP
+                    follow_up(b, t, boxes[new + j], confidence[new + j], ns, usual_s, flip_s, table, aspect, blocked)
+                elif read and not blocked and grid_ns[c] > sampled_ns[c]:
+                    known = at_ns[old:end, SEEN_NS] > ns - int(GAP_S * NS)
+                    known[i] = False
+                    left = left_of(b, grid[c], aspect, boxes[new:new_end], body[old:end], known)
+                    if left == 0:
                         b[RISEN] += 1
+                        t[STILL_NS] = NOT_YET
                         kept = b[RISEN] < 3
-                    elif area >= AREA_MIN and top_share <= TOP_KEPT * b[TOP_SHARE]:
-                        b[RISEN] = 0.0
+                    elif left == 2:
+                        b[RISEN] = b[LOWISH] = 0.0
                         if t[STILL_NS] == NOT_YET:
                             t[STILL_NS] = ns
                         elif ns - t[STILL_NS] >= vanished_still_s * NS:
                             b[PHASE] = RAISED
                             b[DESCENT_S] = (t[DOWN_NS] - t[UP_NS]) / NS
                     else:
-                        t[STILL_NS] = NOT_YET
+                        b[LOWISH] += 1  # once may be somebody's shadow
+                        if b[LOWISH] >= 2.0:
+                            t[STILL_NS] = NOT_YET
                         kept = away_s <= 20.0
                 kept = (kept and away_s <= 60.0) or b[PHASE] == RAISED
             else:
@@ -283,6 +283,10 @@ def follow(
                         if read and not blocked and j < 0 and area < GONE:
                             b[RISEN] += 1  # nothing is there any more
                             kept = b[RISEN] < 4
+                        elif b[LOW] < 1.0 and ns - t[SEEN_NS] > LOST_S * NS and b[STOOD] >= STOOD_MIN and seen_grid:
+                            b[PHASE], b[SIGN] = LOST, VANISHED  # it began to fall, and is not found any more
+                            b[RISEN] = b[LOWISH] = b[SPOT] = 0.0
+                            t[STILL_NS], t[OVER_NS] = NOT_YET, NOT_YET
                         elif low or lowish:
                             b[PHASE] = RAISED
                             t[OVER_NS] = NOT_YET

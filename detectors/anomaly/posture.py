@@ -36,9 +36,12 @@ from detectors.anomaly.bodies import (
     SIGN,
     SPEED_X,
     SPEED_Y,
+    SPOT,
+    SPOT_X,
+    SPOT_Y,
     STILL_NS,
+    STOOD,
     SURE,
-    TOP_SHARE,
     TOPPLE,
     UP,
     UP_BOTTOM,
@@ -51,7 +54,7 @@ from detectors.anomaly.bodies import (
     WIDEST,
     X,
 )  # fmt: skip
-from detectors.geometry.homography import Ints
+from detectors.geometry.homography import Bools, Ints
 from detectors.newest import NOT_YET
 from ingest.schema.tick import F32, U8
 
@@ -66,13 +69,21 @@ TOPPLES, SURE_TOPPLES, TOPPLED_SHARE, WALKED_S = 0.35, 0.45, 0.8, 0.5
 LYING_ASPECT = 1.2  # of who was never seen upright
 RISES = 0.25  # of the height: a lower edge that rises by so much is legs that are hidden, not a body that is down
 DROP_SHARE = 0.22  # of the length of who lay: so much lower within the time of a fall
+RECEDES_SHARE = 0.4  # from one picture to the next
+NEARER = 0.29  # so much taller, for each height that the feet are lower, is who walks towards a camera 6 m up
+STANDS_NEARER = 0.85
 # Linking: as far as people run between two pictures.
 SAMPLE_S = 0.15
 EDGE = 0.015
 FALLS_S, SETTLES_S = 1.5, 4.0
 SLOW_S = 0.5
-LATE_S = 2.5
-# Foreground: how much of it is where who stood was seen last.
+LATE_S, UNSEEN_S = 2.5, 1.0
+# Foreground of who is lost: share of that of who stood that is left; how far its middle sinks, as a share of the way
+# from who stands to who lies, and in own heights; by how many own heights, and what share, it changes if it moves.
+LEFT_MIN, SINKS, SINKS_MIN, MOVES, CHANGES = 0.25, 0.5, 0.1, 0.1, 0.3
+LIES_HIGH = 0.25  # of who lies, own heights
+NOISE = 15  # of 255: a cell of less is empty
+NEAR, MARGIN = 0.8, 0.01  # own heights from where it stood; picture heights around boxes
 
 
 @numba.njit(cache=True, nogil=True)
@@ -100,6 +111,73 @@ def foreground(grid: U8, aspect: float, left: float, top: float, right: float, b
 
 
 @numba.njit(cache=True, nogil=True)
+def touched(x: float, bottom: float, w: float, h: float, left: float, top: float, wide: float, high: float) -> bool:
+    """Whether a box (middle, bottom, width, height) touches a cell."""
+    beside = x + w / 2 + MARGIN < left or x - w / 2 - MARGIN > left + wide
+    return not (beside or bottom + MARGIN < top or bottom - h - MARGIN > top + high)
+
+
+@numba.njit(cache=True, nogil=True)
+def left_of(b: F32, grid: U8, aspect: float, boxes: F32, others: F32, known: Bools) -> int:
+    """
+    What the foreground has of a body that is lost: 0 nothing; 1 it stands or moves; 2 it is low, and still.
+
+    Args:
+        boxes: (N, 4) of the picture: what is foreground in the cells that they touch is theirs.
+        others: (B, COLUMNS) the bodies of the camera, so far as they are `known` (B,) to be somewhere else.
+    """
+    own, x, bottom = b[UP_HIGH], b[UP_X], b[UP_BOTTOM]
+    left, right, top, low = x - 1.1 * own, x + 1.1 * own, bottom - own, bottom + 0.7 * own
+    half = max(0.5 * b[UP_WIDE], 0.12 * own)
+    wide, high = aspect / 16.0, 1.0 / 9.0
+    amount, at_x, at_y, stood, stood_y, lies, lies_y = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for row in range(max(0, int(top / high)), min(8, int(low / high)) + 1):
+        for column in range(max(0, int(left / wide)), min(15, int(right / wide)) + 1):
+            x0, x1 = max(left, column * wide), min(right, (column + 1) * wide)
+            y0, y1 = max(top, row * high), min(low, (row + 1) * high)
+            if x1 <= x0 or y1 <= y0:
+                continue
+            theirs = False
+            for n in boxes:
+                theirs |= touched(n[0], n[1], n[2], n[3], column * wide, row * high, wide, high)
+            for k in range(len(others)):
+                if known[k]:
+                    n = others[k]
+                    theirs |= touched(n[X], n[BOTTOM], n[WIDE], n[HIGH], column * wide, row * high, wide, high)
+            if theirs:
+                continue
+            area = (x1 - x0) * (y1 - y0) * (grid[row, column] if grid[row, column] >= NOISE else 0) / 255.0
+            amount += area
+            at_x += area * (x0 + x1) / 2
+            at_y += area * (y0 + y1) / 2
+            # Who stands, and who lies, as they would be seen in cells as coarse.
+            w = min(x + half, (column + 1) * wide) - max(x - half, column * wide)
+            if w > 0.0:
+                h = max(0.0, min(bottom, (row + 1) * high) - max(top, row * high))
+                area = (x1 - x0) * (y1 - y0) * w * h
+                stood += area
+                stood_y += area * (y0 + y1) / 2
+                h = max(0.0, min(bottom, (row + 1) * high) - max(bottom - LIES_HIGH * own, row * high))
+                area = (x1 - x0) * (y1 - y0) * w * h
+                lies += area
+                lies_y += area * (y0 + y1) / 2
+    if amount < LEFT_MIN * b[STOOD] * own * own or stood <= 0.0 or lies <= 0.0:
+        b[SPOT] = 0.0
+        return 0
+    at_x, at_y = at_x / amount, at_y / amount
+    moves = b[SPOT] > 0.0 and (
+        abs(at_x - b[SPOT_X]) + abs(at_y - b[SPOT_Y]) > MOVES * own or abs(amount - b[SPOT]) > CHANGES * b[SPOT]
+    )
+    pace = 0.3 if b[SPOT] > 0.0 and not moves else 1.0
+    b[SPOT_X] += (at_x - b[SPOT_X]) * pace
+    b[SPOT_Y] += (at_y - b[SPOT_Y]) * pace
+    b[SPOT] += (amount - b[SPOT]) * pace
+    stood_y, lies_y = stood_y / stood, lies_y / lies
+    sinks = at_y - stood_y >= max(SINKS_MIN * own, SINKS * (lies_y - stood_y))
+    return 2 if sinks and not moves and abs(at_x - x) <= NEAR * own else 1
+
+
+@numba.njit(cache=True, nogil=True)
 def _expected(table: F32, aspect: float, x: float, bottom: float) -> float:
     """Height of an upright body that stands there, picture heights; NaN where it is not known."""
     u = min(max(x / aspect, 0.0), 1.0) * 16.0
@@ -118,7 +196,6 @@ def begin(b: F32, t: Ints, new: F32, sure: float, ns: int, table: F32, aspect: f
     t[:] = NOT_YET
     b[X], b[BOTTOM], b[WIDE], b[HIGH], b[SURE] = new[0], new[1], new[2], new[3], sure
     t[FIRST_NS] = t[SEEN_NS] = ns
-    b[TOP_SHARE] = -1.0
     if new[2] <= UPRIGHT_ASPECT * new[3]:
         stands(b, t, new, ns, 1.0, table, aspect)
     elif new[2] >= LYING_ASPECT * new[3]:
@@ -219,6 +296,9 @@ def follow_up(
         b[SPEED_Y] += ((new[1] - b[BOTTOM]) / own / elapsed_s - b[SPEED_Y]) * pace
     b[SURE] += (sure - b[SURE]) * 0.3
     within_ns = (flip_s + 0.6 * min(period_s, 1.0)) * NS
+    # Who walks away grows smaller from below; who falls, from above.
+    smaller, sinks = b[UP_HIGH] - new[3], (new[1] - new[3]) - (b[UP_BOTTOM] - b[UP_HIGH])
+    walks_off = smaller > 0.0 and sinks <= 0.3 * smaller and abs(new[1] - b[BOTTOM]) <= 0.3 * own
     if b[UPRIGHT] == 0.0:
         if shape <= UPRIGHT_ASPECT:
             stands(b, t, new, ns, 1.0, table, aspect)
@@ -237,9 +317,10 @@ def follow_up(
                 _lies(b, t, new, ns, 0.3)
             elif ns - t[STILL_NS] > within_ns:
                 b[LOWISH] = 0.0
-    elif shape <= UPRIGHT_ASPECT and share >= UPRIGHT_SHARE:
+    elif shape <= UPRIGHT_ASPECT and (share >= UPRIGHT_SHARE or (walks_off and share >= RECEDES_SHARE)):
         # As it falls it grows lower: what it was before must not be forgotten as fast.
-        stands(b, t, new, ns, min(1.0, elapsed_s / 5.0) if new[3] < b[UP_HIGH] else pace, table, aspect)
+        falls = new[3] < b[UP_HIGH] and not walks_off
+        stands(b, t, new, ns, min(1.0, elapsed_s / 5.0) if falls else pace, table, aspect)
     else:
         hidden = new[1] < b[UP_BOTTOM] - RISES * b[UP_HIGH]
         b[SIGN] = FLIP
@@ -249,9 +330,16 @@ def follow_up(
         shift = (new[0] - b[UP_X]) / b[UP_HIGH] - b[SPEED_X] * min((ns - t[UP_NS]) / NS, WALKED_S)
         far = shift * shift + lower * lower > 1.2
         slow = period_s > SLOW_S  # so much can happen between two pictures that only what is sure counts
-        if beside or far or (slow and low == 1):
+        late = ns - t[SEEN_NS] > LATE_S * NS
+        # After a while a small box that is narrow, or stands higher, may be somebody else, further away.
+        elsewhere = ns - t[SEEN_NS] > UNSEEN_S * NS and (shape <= UPRIGHT_ASPECT or lower < -0.5 * RISES)
+        if beside or far or elsewhere or ((slow or late) and low == 1):
             low = 0
-        elif lower >= (SURE_TOPPLES if slow else TOPPLES) and share <= (TOPPLED_SHARE if lower < SURE_TOPPLES else 0.9):
+        elif (
+            not late
+            and lower >= (SURE_TOPPLES if slow else TOPPLES)
+            and share <= (TOPPLED_SHARE if lower < SURE_TOPPLES else 0.9)
+        ):
             low = 3
         # What happened between two boxes may have happened at once.
         if b[UPRIGHT] >= 2.0 and not hidden and low > 0 and t[SEEN_NS] - t[UP_NS] <= within_ns:
@@ -283,6 +371,9 @@ def follow_down(b: F32, t: Ints, new: F32, sure: float, ns: int, table: F32, asp
     middle_y = (new[1] - new[3] / 2) - (b[REST_BOTTOM] - b[REST_HIGH] / 2)
     apart = covered(new[0], new[1], new[2], new[3], b[REST_X], b[REST_BOTTOM], b[REST_WIDE], b[REST_HIGH])
     is_up = shape <= UPRIGHT_ASPECT and share >= UPRIGHT_SHARE
+    lower = (new[1] - b[UP_BOTTOM]) / own
+    if is_up and b[SIGN] == TOPPLE and lower >= TOPPLES and share <= STANDS_NEARER * (1.0 + NEARER * lower):
+        is_up, low = False, 2  # too small for one who stands so near: he lies towards the camera
     if is_up:
         b[RISEN] += 1
         if t[OVER_NS] == NOT_YET:
