@@ -42,9 +42,9 @@ def measure(quick: bool) -> Figures:
     made = storm(SEED, cameras, findings, length_s)
     talk(f"storm of {len(made.told)} findings, {made.happenings} happenings")
     figures = {
-        "storm_findings": float(len(made.told)),
-        "storm_cameras": float(cameras),
-        "storm_happenings": float(made.happenings),
+        "replay_findings": float(len(made.told)),
+        "replay_cameras": float(cameras),
+        "replay_happenings": float(made.happenings),
     }
     figures |= correlated(made)
     talk("correlated")
@@ -90,7 +90,7 @@ def correlated(made: Storm) -> Figures:
     return {
         "storm_b3_f1": b_cubed_f1(_by_finding(made, rooted), _truth_of_findings(made)),
         "storm_b3_f1_without_roots": b_cubed_f1(_by_finding(made, incident_of), _truth_of_findings(made)),
-        "storm_incidents": float(len(board.incidents)),
+        "replay_incidents": float(len(board.incidents)),
         "notices_per_happening": notices / made.happenings,
         "messages_per_happening": messages / made.happenings,
         "missed_happenings": float(made.happenings - len(found)),

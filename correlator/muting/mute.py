@@ -78,18 +78,21 @@ def _worse(board: Board, incident: Incident, condition: Condition) -> str | None
     drill = condition.family[: len(condition.family) - len(family)]
     rank = 0
     for worse in order[: order.index(family)]:
-        # Who speaks at all first: it is the cheaper question, and mostly nobody does.
+        # Who speaks at all first: it is the cheaper question, and mostly nobody does; who is near before how bad it is.
         speaking = board.speaking(f"{drill}{worse}" if drill else worse)
         if not speaking:
             continue
         rank = rank or board.tally(incident.id).rank
-        louder = {name for name in speaking if board.tally(name).rank > rank and board.tally(name).status == ACTIVE}
-        if not louder:
-            continue
-        for other_id in sorted(board.neighbours.of_family(condition, f"{drill}{worse}")):
-            other, home = board.conditions[other_id], board.home[other_id]
-            if home in louder and other.status == ACTIVE and is_at_one_place(board.settings, condition, other):
-                return f"{INCIDENT} {home}"
+        louder = [
+            home
+            for other_id in board.neighbours.of_family(condition, f"{drill}{worse}")
+            if (home := board.home[other_id]) in speaking
+            and (other := board.conditions[other_id]).status == ACTIVE
+            and board.tally(home).rank > rank
+            and is_at_one_place(board.settings, condition, other)
+        ]
+        if louder:
+            return f"{INCIDENT} {min(louder)}"
     return None
 
 

@@ -35,7 +35,8 @@ class Storm:
     def put(self, detected_ns: int) -> None:
         second = detected_ns // NS_PER_S
         self._begun[second] += 1
-        self._was = (-1, 0)
+        at_s, begun = self._was
+        self._was = at_s, begun + (at_s - self._window_s < second <= at_s)
         if second > self._newest_s:
             self._newest_s = second
             if len(self._begun) > 2 * _KEPT_S:
