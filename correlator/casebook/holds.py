@@ -58,12 +58,15 @@ def listed(connection: Connection) -> tuple[Hold, ...]:
 
 def follow(connection: Connection, merged: Sequence[tuple[str, str]]) -> None:
     """The hold of an incident that was merged goes to its heir, unless that has one of its own."""
-    for gone, heir in merged:
-        hold = of(connection, gone)
+    if not merged:
+        return
+    held = {hold.incident: hold for hold in listed(connection)}  # they are few
+    for gone, heir in merged if held else ():
+        hold = held.pop(gone, None)
         if hold is not None:
             connection.execute(delete(tables.holds).where(tables.holds.c.incident == gone))
-            moved = msgspec.structs.asdict(msgspec.structs.replace(hold, incident=heir))
-            rows.put(connection, tables.holds, [moved], overwrite=False)
+            held.setdefault(heir, msgspec.structs.replace(hold, incident=heir))
+            rows.put(connection, tables.holds, [msgspec.structs.asdict(held[heir])], overwrite=False)
 
 
 def pictures(connection: Connection) -> frozenset[str]:

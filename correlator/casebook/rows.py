@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Select, Table, and_, delete, or_, select, update
+from sqlalchemy import Connection, Select, Table, and_, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from correlator.casebook import tables
@@ -92,9 +92,13 @@ def history_row(line: History) -> Row:
 
 def write_changes(connection: Connection, changes: Changes) -> None:
     """The rows of one step, without outbox and positions."""
-    for gone, heir in changes.merged:
-        connection.execute(update(tables.aliases).where(tables.aliases.c.incident == gone).values(incident=heir))
-        connection.execute(delete(tables.incidents).where(tables.incidents.c.id == gone))
+    if changes.merged:
+        # One after the other, as they were merged: an heir may be gone a moment later.
+        moves = update(tables.aliases).where(tables.aliases.c.incident == bindparam("gone"))
+        pairs = [{"gone": gone, "heir": heir} for gone, heir in changes.merged]
+        connection.execute(moves.values(incident=bindparam("heir")), pairs)
+        for names in chunks(gone for gone, _ in changes.merged):
+            connection.execute(delete(tables.incidents).where(tables.incidents.c.id.in_(names)))
     put(connection, tables.aliases, [{"id": gone, "incident": heir} for gone, heir in changes.merged])
     put(connection, tables.incidents, [incident_row(incident, view) for incident, view in changes.incidents])
     put(
