@@ -135,10 +135,8 @@ class Board:
         return bool(self._ailing.get(camera))
 
     def of_site(self, site: str) -> list[str]:
-        """The incidents with a condition at a site, the first told first."""
-        known = [name for name in self._of_site.get(site, {}) if name in self.incidents]
-        self._of_site[site] = dict.fromkeys(known)
-        return known
+        """The incidents with a condition at a site, the first first."""
+        return [name for name in self._of_site.get(site, ()) if name in self.incidents]
 
     def mute(self, silence: str, incident: str) -> None:
         """Count an incident with the silence that mutes it."""
@@ -170,6 +168,7 @@ class Board:
             self.put_incident(heir)
             return
         for condition in list(self._members[gone]):
+            self._of_site[self.conditions[condition].latest.site].pop(gone, None)
             self.put_condition(self.conditions[condition], heir.id)
         del self._members[gone], self._tallies[gone]
         if (left := self.incidents.pop(gone, None)) is not None:
@@ -202,13 +201,17 @@ class Board:
     def forget(self, incidents: Iterable[str]) -> None:
         """Drop incidents that nothing can join or follow any more; the casebook keeps them."""
         for name in list(incidents):
+            sites = set[str]()
             for condition in self._members.pop(name, {}):
                 gone = self.conditions.pop(condition)
+                sites.add(gone.latest.site)
                 self.neighbours.drop(gone)
                 for camera in gone.cameras:
                     self._ailing[camera].discard(condition)
                 self.home.pop(condition, None)
                 self._seen.pop(condition, None)
             self._tallies.pop(name, None)
+            for site in sites:
+                self._of_site[site].pop(name, None)
             if (left := self.incidents.pop(name, None)) is not None:
                 self._speaking[left.family].pop(name, None)

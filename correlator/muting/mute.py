@@ -99,7 +99,8 @@ def _worse(board: Board, incident: Incident, condition: Condition) -> str | None
 def _storm(board: Board, incident: Incident, condition: Condition, at_ns: int) -> str | None:
     """In a storm, one incident of a site speaks for all of it that is no worse; what was folded so stays folded."""
     kept = incident.muted_by is not None and incident.muted_by.startswith(STORM)
-    if not kept and not board.storm.is_on(at_ns):
+    # What people know of is not folded away: that would only hide how it goes on.
+    if not kept and (incident.told_rank or not board.storm.is_on(at_ns)):
         return None
     family, rank = family_is(condition.family), board.tally(incident.id).rank
     for name in board.of_site(condition.latest.site):
