@@ -8,7 +8,7 @@ from ingest.schema.tick import EventKind
 
 class SmokeSettings(CandidateSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     share_min: Share = 0.02  # of the picture that is veiled
-    hold_s: Seconds = 6.0  # dust and exhaust are gone sooner
+    hold_s: Seconds = 5.0  # dust and exhaust are gone sooner
     gap_s: Seconds = 3.0  # pictures without it, for no longer, do not begin anew
 
 

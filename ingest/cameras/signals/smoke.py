@@ -38,6 +38,7 @@ _SHIFT_MIN = 6.0  # change of a cell's mean, grey levels
 _REMEMBERED_S, _REMEMBERED_MAX, _REMEMBERED_MIN = 12.0, 24, 5
 _SPACING_S = 0.5
 _GROWN_MIN = 1.4  # beside its size 4 s and more ago
+_RESTLESS_MIN, _RESTLESS_ON = 1.0, 0.5
 _SHARE_MIN, _WHITE_SHARE_MIN = 0.025, 0.06  # of the picture; as white as steam, it must be more than steam
 
 
@@ -110,14 +111,13 @@ class Smoke:
             return Told(smoke=0.0)
         if veil.mean() < _SHARE_MIN:  # nearly always; the other signs cost more
             return Told(smoke=0.0)
+        # It has grown once, and was restless; when it has filled its place it does and is so less.
+        goes_on = self._grown is not None and bool((self._grown & veil).any())
         signs = self.signs(veil, at_ns)
-        if not is_smoke(signs):
+        if not is_smoke(signs, goes_on) or not (goes_on or signs.grown >= _GROWN_MIN):
             return Told(smoke=0.0)
-        # It has grown once; when it has filled its place it does so no more.
-        if signs.grown >= _GROWN_MIN or (self._grown is not None and bool((self._grown & veil).any())):
-            self._grown = veil
-            return Told(smoke=signs.share)
-        return Told(smoke=0.0)
+        self._grown = veil
+        return Told(smoke=signs.share)
 
     def veil(self) -> Bools | None:
         """(18, 32) the largest connected veil of the last pictures; None where there is none."""
@@ -208,12 +208,17 @@ def cells_of(grey: F32, colour: F32, usual: Usual) -> Cells:
     return Cells(veiled | (flat & beside), lost, detailed, rest - noise > 0.3 * power_usual + 12.0, mean, light)
 
 
-def is_smoke(signs: Signs) -> bool:
-    """Whether the signs of a veil are those of smoke."""
+def is_smoke(signs: Signs, goes_on: bool = False) -> bool:
+    """
+    Whether the signs of a veil are those of smoke.
+
+    Args:
+        goes_on: whether it was smoke before.
+    """
     return (
         signs.share >= (_SHARE_MIN if signs.pale < 1.1 else _WHITE_SHARE_MIN)
         and signs.everywhere <= 0.75
-        and signs.restless >= 1.0
+        and signs.restless >= (_RESTLESS_ON if goes_on else _RESTLESS_MIN)
         and signs.hard <= 0.22
         and signs.detailed >= 0.3
         and signs.lasts_s >= 4.0
