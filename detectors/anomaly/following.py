@@ -172,7 +172,8 @@ def follow(
                     else:
                         # Who was lost is found again as one who lies, or who stands there.
                         again = n[2] <= UPRIGHT_ASPECT * n[3] and n[3] >= UPRIGHT_SHARE * own
-                        if phase == LOST and not again and lowness(b, n, n[3] / own) < 2:
+                        low_now = lowness(b, n, n[3] / own)
+                        if phase == LOST and not again and (low_now == 0 or (low_now == 1 and n[2] < n[3])):
                             continue
                         dx, dy = n[0] - b[REST_X], n[1] - b[REST_BOTTOM]
                         far = np.sqrt(dx * dx + dy * dy) / own
@@ -278,7 +279,7 @@ def follow(
                         enough = enough or (there and b[LOW] >= 1.0 and b[CUT] == 0.0)
                         low = enough and b[LOW] >= 0.6 * b[SEEN] and rests_s >= still_s
                         lowish = b[LOWISH] >= 0.85 * b[SEEN] and rests_s >= lowish_still_s
-                        lowish = lowish and b[SEEN] * usual_s >= FOUND_SHARE * rests_s
+                        lowish = lowish and b[SEEN] * usual_s >= (0.5 if there else 1.0) * FOUND_SHARE * rests_s
                         unseen = b[LOW] < 1.0 and ns - t[SEEN_NS] > vanished_still_s * NS
                         if read and not blocked and j < 0 and area < GONE:
                             b[RISEN] += 1  # nothing is there any more

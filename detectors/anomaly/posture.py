@@ -66,6 +66,7 @@ LOW_SHARE, LOWISH_SHARE, DOWN_SHARE = 0.34, 0.66, 0.72  # who kneels, or ties hi
 SQUAT_ASPECT, SQUAT_SHARE = 1.35, 0.45
 # Towards the camera: the lower edge falls by so much of the height, more than he can have walked.
 TOPPLES, SURE_TOPPLES, TOPPLED_SHARE, WALKED_S = 0.35, 0.45, 0.8, 0.5
+KNEELS_ASPECT = 1.0  # who kneels, ties his shoes or sits is narrower
 LYING_ASPECT = 1.2  # of who was never seen upright
 RISES = 0.25  # of the height: a lower edge that rises by so much is legs that are hidden, not a body that is down
 DROP_SHARE = 0.22  # of the length of who lay: so much lower within the time of a fall
@@ -333,7 +334,7 @@ def follow_up(
         late = ns - t[SEEN_NS] > LATE_S * NS
         # After a while a small box that is narrow, or stands higher, may be somebody else, further away.
         elsewhere = ns - t[SEEN_NS] > UNSEEN_S * NS and (shape <= UPRIGHT_ASPECT or lower < -0.5 * RISES)
-        if beside or far or elsewhere or ((slow or late) and low == 1):
+        if beside or far or elsewhere or (low == 1 and (slow or (late and shape < KNEELS_ASPECT))):
             low = 0
         elif (
             not late
