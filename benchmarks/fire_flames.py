@@ -1,8 +1,8 @@
 """
 Flames and smoke for rendered pictures: sources of light and veils, not what any detector looks for.
 
-    size       mean height of the flame after Heskestad (Fire Safety J. 5 (1983) 103) from the heat released, which grows
-               with the square of time (NFPA 72, annex B)
+    size       mean height of the flame after Heskestad (Fire Safety J. 5 (1983) 103) from the heat released, which
+               grows with the square of time (NFPA 72, annex B)
     puffing    1.5 / sqrt(width in m) Hz (Cetegen and Ahmed, Combust. Flame 93 (1993) 157)
     shape      noise that rises with the gas and bends in the wind; tongues come off at the top
     colour     a black body of 1,100 to 1,900 K by Planck's law, seen by a camera that is set to daylight

@@ -121,8 +121,9 @@ def flags(chance: np.random.Generator, place: Place, starts_s: float) -> list[Th
         colours = tuple(ORANGES[int(chance.integers(0, 4))] for _ in range(count))
         begins_s = starts_s if chance.random() < 0.3 else -1.0
         things.append(
-            Cloth(float(chance.uniform(20, 240)), float(chance.uniform(10, 90)), size, size * float(chance.uniform(0.5, 0.8)),
-                  colours, float(chance.uniform(4, 14)), begins_s, float(chance.uniform(0.8, 1.6)))
+            Cloth(float(chance.uniform(20, 240)), float(chance.uniform(10, 90)), size,
+                  size * float(chance.uniform(0.5, 0.8)), colours, float(chance.uniform(4, 14)), begins_s,
+                  float(chance.uniform(0.8, 1.6)))
         )  # fmt: skip
     return things
 
@@ -235,15 +236,16 @@ def steam(chance: np.random.Generator, place: Place, starts_s: float) -> list[Th
     begins_s = starts_s if chance.random() < 0.5 else -30.0
     return [
         Plume(column, row, scale * float(chance.uniform(0.15, 0.35)), float(chance.uniform(10, 35)),
-              float(chance.normal(0, 0.5)), float(chance.uniform(0.1, 0.2)), float(chance.uniform(0.8, 2.5)), begins_s, 1.5,
-              float(chance.uniform(0.85, 1.05)), fades_px=scale * float(chance.uniform(0.6, 1.2)))
+              float(chance.normal(0, 0.5)), float(chance.uniform(0.1, 0.2)), float(chance.uniform(0.8, 2.5)), begins_s,
+              1.5, float(chance.uniform(0.85, 1.05)), fades_px=scale * float(chance.uniform(0.6, 1.2)))
     ]  # fmt: skip
 
 
 def exhaust(chance: np.random.Generator, place: Place, starts_s: float) -> list[Thing]:
     column, row, scale = ground_point(chance, place)
-    puff = Plume(column, row, scale * 0.3, 12.0, float(chance.normal(0, 1)), 0.3, float(chance.uniform(0.6, 2)), starts_s,
-                 1.0, float(chance.uniform(0.3, 0.9)), fades_px=scale * 0.8, ends_s=starts_s + float(chance.uniform(2, 5)))  # fmt: skip
+    puff = Plume(column, row, scale * 0.3, 12.0, float(chance.normal(0, 1)), 0.3, float(chance.uniform(0.6, 2)),
+                 starts_s, 1.0, float(chance.uniform(0.3, 0.9)), fades_px=scale * 0.8,
+                 ends_s=starts_s + float(chance.uniform(2, 5)))  # fmt: skip
     car = Body(still(column + scale, row), ((-scale, -0.8 * scale, 2 * scale, 0.7 * scale, (0.3, 0.3, 0.3)),))
     return [car, puff]
 

@@ -128,7 +128,7 @@ MOVED = {
     "tilted 3 degrees up": replace(STREET, pitch_degrees=15.0),
     "zoomed in by a fifth": replace(STREET, focal_px=1320.0),
     "zoomed out by a fifth": replace(STREET, focal_px=880.0),
-    "rolled by 12 degrees": replace(STREET, roll_degrees=12.0),
+    "rolled by 14 degrees": replace(STREET, roll_degrees=14.0),
     "hung a metre lower": replace(STREET, height_m=4.5),
 }
 
