@@ -141,7 +141,7 @@ def measure(quick: bool) -> dict[str, float]:
     if shown:
         figures["fall_clips_found"] = float(sum(shown[name] for name in FALLS))
         figures["fall_clips_false"] = float(sum(shown[name] for name in NO_FALLS))
-    each = 6 if quick else 60
+    each = 4 if quick else 60
     scenes = [fall_scene(seed * 1_000 + n) for seed in REPORTED for n in range(each)]
     for rate_hz, suffix in ((RATE_HZ, ""), (1, "_1_hz")):
         signs = found(scenes, rate_hz)
@@ -151,7 +151,7 @@ def measure(quick: bool) -> dict[str, float]:
         figures[f"fall_recall_where_found{suffix}"] = float(hit[found_lying].mean())
         if rate_hz == RATE_HZ:
             figures |= by_angle(scenes, hit)
-    hours = 2 if quick else 20
+    hours = 1 if quick else 20
     life = [ordinary_hour(REPORTED[n % 5] * 1_000 + n, 600 if quick else 3_600) for n in range(hours)]
     length_h = sum(len(one.boxes) for one in life) / RATE_HZ / 3_600
     for rate_hz, suffix in ((RATE_HZ, ""), (1, "_1_hz")):

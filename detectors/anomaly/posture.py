@@ -81,7 +81,7 @@ SLOW_S = 0.5
 LATE_S, UNSEEN_S = 2.5, 1.0
 # Foreground of who is lost: share of that of who stood that is left; how far its middle sinks, as a share of the way
 # from who stands to who lies, and in own heights; by how many own heights, and what share, it changes if it moves.
-LEFT_MIN, SINKS, SINKS_MIN, MOVES, CHANGES = 0.25, 0.5, 0.1, 0.1, 0.3
+LEFT_MIN, SINKS, SINKS_MIN, MOVES, CHANGES = 0.25, 0.5, 0.1, 0.18, 0.4
 LIES_HIGH = 0.25  # of who lies, own heights
 NOISE = 15  # of 255: a cell of less is empty
 NEAR, MARGIN = 0.8, 0.01  # own heights from where it stood; picture heights around boxes
