@@ -71,7 +71,8 @@ def told(view: DistrictView, ticks: Iterator[Tick], settings: fall.FallSettings 
     """All that the detector says, in order; updates left out."""
     rule = fall.detector
     own = rule.prepare(settings or fall.FallSettings(), view)
-    state, said = rule.initial(own), []
+    state = rule.initial(own)
+    said: list[Condition] = []
     nobody_blind = np.zeros(len(view.cameras), np.bool_)
     for tick in ticks:
         moment = Moment(tick.ends_at_ns, 0, 10**15, view.camera_rows(tick.camera), None, None, nobody_blind)  # type: ignore[arg-type]
