@@ -119,12 +119,13 @@ def clips(rate_hz: float) -> dict[str, bool]:
         with av.open(str(_DATA / f"clips/{name}.mp4")) as container:
             pictures = [(float(each.time or 0), each) for each in container.decode(video=0)]
             times = np.array([at for at, _ in pictures])
-            recent, ticks = lying.NOBODY, []
+            recent, ticks, shown = lying.NOBODY, [], -1
             for at_s in np.arange(-_HELD_FIRST_S, times[-1] + _HELD_LAST_S, 1 / rate_hz):
                 index = min(int(np.searchsorted(times, at_s)), len(pictures) - 1)
-                picture = pictures[index][1].to_ndarray(format="bgr24").astype(np.uint8, copy=False)
-                at_ns = START_NS + round(at_s * 1e9)
-                persons = find(picture)
+                if index != shown:  # a picture that is held is looked at once
+                    shown, picture = index, pictures[index][1].to_ndarray(format="bgr24").astype(np.uint8, copy=False)
+                    seen = find(picture)
+                at_ns, persons = START_NS + round(at_s * 1e9), seen
                 missed = lying.missed(recent, persons.box, at_ns)
                 for row in np.flatnonzero(missed)[np.argsort(-recent.seen_ns[missed], kind="stable")][:1]:
                     persons = lying.look_again(find, picture, recent.box[row], persons)
