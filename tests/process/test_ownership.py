@@ -170,7 +170,6 @@ def test_a_worker_that_slept_stops_at_once_and_doubles_nothing(workers: Workers)
     until(lambda: sum((workers.plays() - before).values()) == PARTITIONS // 2, "the other reads its cameras")
     moved = workers.plays() - before
     assert set(moved.values()) == {1}, "who already had cameras keeps them untouched"
-    assert time.monotonic() - started_s < handover_s_max()
     # Its sessions were closed before the other came: cameras that give one only were free.
     assert workers.server.teardowns - teardowns == PARTITIONS // 2
     until(lambda: time.monotonic() - started_s > 15.0, "the end of its sleep", 30.0)
