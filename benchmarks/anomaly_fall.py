@@ -70,7 +70,7 @@ def tick_of(at_s: float, boxes: Sequence[Floats], grids: Sequence[U8], shape: fl
 def told(view: DistrictView, ticks: Iterator[Tick], settings: fall.FallSettings | None = None) -> list[Condition]:
     """All that the detector says, in order; updates left out."""
     rule = fall.detector
-    own = rule.prepare(settings or fall.FallSettings(), view)
+    own = rule.prepare(settings or fall.FallSettings(cameras=("*",)), view)
     state = rule.initial(own)
     said: list[Condition] = []
     nobody_blind = np.zeros(len(view.cameras), np.bool_)

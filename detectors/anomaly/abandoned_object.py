@@ -200,6 +200,8 @@ def _looked(state: State, moment: Moment, tick: Tick) -> State:
 
 def _heard(kind: EventKind, state: State, moment: Moment, tick: Tick) -> State:
     """With what the cameras themselves say."""
+    if not len(tick.event_kind):
+        return state
     row = moment.camera_row[tick.event_frame()]
     said = (tick.event_kind == kind) & (row >= 0) & np.isin(tick.event_state, (EventState.HAPPENED, EventState.ON))
     if not said.any():
@@ -217,6 +219,8 @@ def _heard(kind: EventKind, state: State, moment: Moment, tick: Tick) -> State:
 
 def _seen(kind: EventKind, prepared: Prepared, state: State, moment: Moment, tick: Tick) -> State:
     """With what our own look sees now: of each camera what has stood longest."""
+    if not len(tick.event_kind):
+        return state
     settings = prepared.settings
     row = moment.camera_row[tick.event_frame()]
     use = (tick.event_kind == kind) & (row >= 0) & (tick.event_state == EventState.ON)

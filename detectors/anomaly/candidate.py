@@ -156,6 +156,8 @@ class Candidate:
 
     def _heard(self, looks: Looks, moment: Moment, tick: Tick) -> Looks:
         """What cameras' own analytics say in this tick."""
+        if not len(tick.event_kind):
+            return looks
         mine = np.flatnonzero(tick.event_kind == self._event)
         row = moment.camera_row[tick.event_frame()[mine]]
         mine, row = mine[row >= 0], row[row >= 0]

@@ -15,6 +15,7 @@ nothing. Where pictures come slower than two a second only what is sure counts: 
 
 Heights are measured against the body's own as it stood, corrected for the distance where the camera is calibrated.
 
+Falls are looked for where that is asked: it needs boxes some five times a second, and costs more than all other rules.
 One condition a camera: its value is the number of those who are down, its place that of the last.
 
 Source: own measurements on rendered figures and on the clips of GMDCSA24 (docs/detectors/fall.md).
@@ -67,6 +68,7 @@ _SURE_OF_SIGN = (0.7, 0.5, 0.6, 0.6, 0.4)  # of `SIGNS`
 
 
 class FallSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    cameras: tuple[str, ...] = ()  # ids of those in whose pictures falls are looked for; `*` is all: it costs much
     flip_s: Seconds = 1.6  # from upright to down; slower is lying down, not falling
     still_s: Seconds = 10.0  # so long it must stay down
     lowish_still_s: Seconds = 90.0  # the same where the body is so high as one that crouches
@@ -83,6 +85,7 @@ class Prepared:
     district: DistrictView
     homography: Floats  # (C, 3, 3)
     heights: F32  # (C, 10, 17)
+    looked: Bools  # (C,) falls are looked for
     planes: dict[str, SitePlane]  # of each site with zones
 
 
@@ -118,7 +121,8 @@ class Fall:
         homography = homographies(district)
         zones = District((), district.zones)
         planes = {site: site_plane(zones, site) for site in sorted({zone.site for zone in district.zones})}
-        return Prepared(settings, district, homography, upright_heights(homography), planes)
+        looked = np.array(["*" in settings.cameras or each.id in settings.cameras for each in district.cameras], np.bool_)
+        return Prepared(settings, district, homography, upright_heights(homography), looked, planes)
 
     def initial(self, prepared: Prepared) -> State:
         cameras = len(prepared.district.cameras)
@@ -128,9 +132,12 @@ class Fall:
         return State(bodies_of.nobody(cameras), told)
 
     def step(self, prepared: Prepared, state: State, moment: Moment, tick: Tick) -> tuple[State, Sequence[Condition]]:
-        bodies = _with_foreground(state.bodies, moment, tick)
-        bodies, aspect = _followed(prepared, bodies, state.told.aspect, moment, tick)
-        told = _heard(replace(state.told, aspect=aspect), moment, tick)
+        bodies, aspect = state.bodies, state.told.aspect
+        if prepared.looked.any():
+            bodies = _with_foreground(bodies, moment, tick)
+            bodies, aspect = _followed(prepared, bodies, aspect, moment, tick)
+        told = state.told if aspect is state.told.aspect else replace(state.told, aspect=aspect)
+        told = _heard(told, moment, tick)
         if bodies is state.bodies and told is state.told and not state.told.down.any():
             return state, ()
         rows = bodies_of.raised(bodies)
@@ -192,7 +199,7 @@ def _followed(prepared: Prepared, bodies: Bodies, aspect: F32, moment: Moment, t
 
     row = moment.camera_row
     use = np.flatnonzero(tick.objects_known & (row >= 0))
-    use = use[~moment.camera_blind[row[use]]]
+    use = use[prepared.looked[row[use]] & ~moment.camera_blind[row[use]]]
     if not len(use):
         return bodies, aspect
     settings = prepared.settings
@@ -245,6 +252,8 @@ def _boxes(tick: Tick, now: Ints, frame: Ints, kept: Bools, shape: F32) -> tuple
 
 def _heard(told: Told, moment: Moment, tick: Tick) -> Told:
     """With what the cameras themselves say of falls."""
+    if not len(tick.event_kind):
+        return told
     said = (tick.event_kind == EventKind.FALL) & np.isin(tick.event_state, (EventState.HAPPENED, EventState.ON))
     if not said.any():
         return told

@@ -53,6 +53,7 @@ QUICK = DetectSettings(
             "release_s": 1,
             "gap_s": 1,
         },
+        "anomaly.fall": {"cameras": ["*"]},
         "health.picture": {"covered_s": 1, "release_s": 1},
         "health.stream": {"stalled_s": 4, "release_s": 1},
     },

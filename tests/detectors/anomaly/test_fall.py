@@ -91,7 +91,7 @@ def rendered(falls_s: float | None, lying_missed: float, here_until_s: float = 1
 
 def test_who_vanishes_from_the_boxes_but_not_from_the_foreground_near_the_ground_is_told() -> None:
     assert signs(told(watching(1), iter(rendered(10.0, 1.0)))) == ["vanished"]
-    assert told(watching(1), iter(rendered(10.0, 1.0)), fall.FallSettings(vanished=False)) == []
+    assert told(watching(1), iter(rendered(10.0, 1.0)), fall.FallSettings(cameras=("*",), vanished=False)) == []
 
 
 @pytest.mark.parametrize("pose", ["stand", "sit", "bend"])
@@ -228,7 +228,7 @@ def test_the_order_of_boxes_changes_nothing(seed: int) -> None:
 @settings(max_examples=15, deadline=None)
 def test_a_run_that_is_cut_and_restored_says_the_same(seed: int, cut: int) -> None:
     view, rule = watching(2), fall.detector
-    own = rule.prepare(fall.FallSettings(still_s=3.0), view)
+    own = rule.prepare(fall.FallSettings(cameras=("*",), still_s=3.0), view)
 
     def run(state: fall.State, ticks: list[Tick]) -> tuple[fall.State, list[Condition]]:
         said: list[Condition] = []
