@@ -121,7 +121,8 @@ class Fall:
         homography = homographies(district)
         zones = District((), district.zones)
         planes = {site: site_plane(zones, site) for site in sorted({zone.site for zone in district.zones})}
-        looked = np.array(["*" in settings.cameras or each.id in settings.cameras for each in district.cameras], np.bool_)
+        named = set(settings.cameras)
+        looked = np.array([bool({"*", each.id} & named) for each in district.cameras], np.bool_)
         return Prepared(settings, district, homography, upright_heights(homography), looked, planes)
 
     def initial(self, prepared: Prepared) -> State:
