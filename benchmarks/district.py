@@ -123,15 +123,17 @@ def measured(size: Size, cameras: int = CAMERAS, partitions: int = PARTITIONS) -
         load = Load(cameras, partitions)
         # All are forked before this process opens a client or a thread of its own.
         sends = {True: partial(send_ticks, settings, load), False: partial(send_json, settings, load)}
+        shares = [slice(n, None, WORKERS) for n in range(WORKERS)]
         batched_json, each_json = (
-            partial(detect_json, settings, stage, partitions, windows=windows) for windows in (True, False)
+            [partial(detect_json, settings, stage, partitions, share, windows=windows) for share in shares]
+            for windows in (True, False)
         )
         ours, batched, unbatched = (
             stack.enter_context(designed(broker, cameras, partitions, sends[is_ours], detects))
             for is_ours, detects in (
                 (True, [partial(detect_ticks, settings, stage, f"detect-{n}") for n in range(WORKERS)]),
-                (False, [batched_json] * WORKERS),
-                (False, [each_json] * WORKERS),
+                (False, batched_json),
+                (False, each_json),
             )
         )
         bus = open_kafka(settings)

@@ -82,14 +82,22 @@ def detect_ticks(settings: KafkaSettings, stage: CountedStage, member: str, boar
     bus.close()
 
 
-def detect_json(settings: KafkaSettings, stage: DetectStage, partitions: int, board: Board, *, windows: bool) -> None:
-    """Until the board says stop. At least once, its offsets committed each second, as is usual."""
+def detect_json(
+    settings: KafkaSettings, stage: DetectStage, partitions: int, share: slice, board: Board, *, windows: bool
+) -> None:
+    """
+    Until the board says stop. At least once, its offsets committed each second, as is usual.
+
+    Args:
+        share: of the partitions, which are its own from the start: two that must first agree did not always.
+    """
     servers = list(settings.bootstrap_servers)
     consumer = kafka.KafkaConsumer(
-        FRAME_TOPIC, bootstrap_servers=servers, group_id=JSON_GROUP, enable_auto_commit=False,
+        bootstrap_servers=servers, group_id=JSON_GROUP, enable_auto_commit=False,
         auto_offset_reset="earliest", metrics_enabled=False, heartbeat_interval_ms=300,
         fetch_max_bytes=settings.fetch_bytes_max, max_partition_fetch_bytes=settings.fetch_bytes_max,
     )  # fmt: skip
+    consumer.assign([kafka.TopicPartition(FRAME_TOPIC, partition) for partition in range(partitions)[share]])
     producer = kafka.KafkaProducer(bootstrap_servers=servers, acks="all", linger_ms=5, metrics_enabled=False)
     decode = msgspec.json.Decoder(FrameMessage).decode
     states = {partition: stage.initial(partition) for partition in range(partitions)}

@@ -23,6 +23,7 @@ from tests.support.kafka_broker import KafkaBroker
 LAG_GROWN_S, LAG_S_MAX = 0.15, 1.0
 _LOOK_S = 0.1
 _READY_S_MAX, _DRAIN_S_MAX = 60.0, 30.0
+_RATE_HZ_MIN = 0.01  # a design that does not hold this holds nothing
 _PAUSE_HZ = 0.0  # while a backlog drains: not even ticks of nothing come
 
 Part = Callable[[Board], None]
@@ -158,7 +159,7 @@ class Design:
         fails_hz, rate_hz, halvings, steps = np.inf, search.begins_hz, 0, 0
         give_up_s = time.monotonic() + search.seconds_max
         while halvings <= search.halvings and steps < search.steps_max:
-            if held and time.monotonic() > give_up_s:
+            if (held and time.monotonic() > give_up_s) or rate_hz < _RATE_HZ_MIN:
                 break
             steps += 1
             window = self._step(rate_hz, search)
