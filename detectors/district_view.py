@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from detectors.calendar import Calendar, CalendarSettings
-from detectors.geometry.homography import Bools, Floats, Ints
+from detectors.geometry.heights import upright_heights
+from detectors.geometry.homography import Bools, Floats, Ints, project
 from detectors.geometry.plane import SitePlane, site_plane
 from detectors.geometry.zones import ZoneView, area_m2, zone_views
 from ingest.registry.district import Camera, District, Zone
 from ingest.schema.finding import Place
-from ingest.schema.tick import U32
+from ingest.schema.tick import F32, U32
 
 CAMERA_RADIUS_M = 25.0  # the place of a finding about a camera itself
 
@@ -35,6 +37,7 @@ class DistrictView:
     view_zone: Ints  # (V,) row of the zone
     view_start: Ints  # (C + 1,)
     area_m2: Floats  # (Z,)
+    planes: Mapping[str, SitePlane]  # of each site with zones
     zone_places: tuple[Place, ...]
     camera_places: tuple[Place, ...]
     calendar: Calendar  # of all sites
@@ -53,6 +56,29 @@ class DistrictView:
         """(V,) zone and camera; `/` is in neither id."""
         pairs = zip(self.view_zone, self.view_camera, strict=True)
         return tuple(f"{self.zones[zone].id}/{self.cameras[camera].id}" for zone, camera in pairs)
+
+    @cached_property
+    def homography(self) -> Floats:
+        """(C, 3, 3) from the picture to the metres of the site's plane; NaN for a camera that is not calibrated."""
+        result = np.full((len(self.cameras), 3, 3), np.nan)
+        for camera, view in zip(self.view_camera, self.views, strict=True):  # once for a district
+            if view.homography is not None:
+                result[camera] = view.homography
+        return result
+
+    @cached_property
+    def upright_heights(self) -> F32:
+        """(C, 10, 17) of `heights.upright_heights`: made once, for all detectors that ask."""
+        return upright_heights(self.homography)
+
+    def ground_place(self, camera: int, x: float, y: float, radius_m: float) -> Place:
+        """Where on the ground a point of a camera's picture is; the camera's own place where nobody can know."""
+        plane = self.planes.get(self.cameras[camera].site)
+        ground = project(self.homography[camera], np.array([[x, y]]))
+        if plane is None or not np.isfinite(ground).all():
+            return self.camera_places[camera]
+        lon, lat = plane.to_lon_lat(ground)[0]
+        return Place(lon=round(float(lon), 7), lat=round(float(lat), 7), radius_m=radius_m)
 
     def camera_rows(self, number: U32) -> Ints:
         """(N,) rows of the cameras with these numbers (N,); -1 for one that is not of this partition, or is off."""
@@ -95,6 +121,7 @@ def district_view(
         view_zone=np.array([view.zone for view in views], np.int64),
         view_start=np.searchsorted(view_camera, np.arange(len(cameras) + 1)),
         area_m2=np.array([area_m2(ring) for ring in rings], np.float64),
+        planes=planes,
         zone_places=tuple(_around(planes[zone.site], ring) for zone, ring in zip(own.zones, rings, strict=True)),
         camera_places=tuple(Place(lon=camera.lon, lat=camera.lat, radius_m=CAMERA_RADIUS_M) for camera in cameras),
         calendar=Calendar(calendar),

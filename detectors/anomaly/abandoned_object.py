@@ -24,15 +24,12 @@ import msgspec
 import numpy as np
 
 from detectors import columns
-from detectors.anomaly.heights import homographies, upright_heights
 from detectors.detector import Condition, Moment
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Bools, Floats, Ints, project
-from detectors.geometry.plane import SitePlane, site_plane
 from detectors.geometry.upright import BODY_HEIGHT_M
 from detectors.newest import NOT_YET
-from ingest.registry.district import District
-from ingest.schema.finding import Level, Measurement, Phase, Place
+from ingest.schema.finding import Level, Measurement, Phase
 from ingest.schema.tick import F32, EventKind, EventState, ObjectClass, Tick
 
 Seconds = Annotated[float, msgspec.Meta(gt=0.0, le=86_400.0)]
@@ -41,6 +38,7 @@ Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 _KNOWN = (EventState.ON, EventState.OFF)
 _OWN = 0.3  # share of the box of a person that is the object itself
+_THING_M = 1.0  # radius of the place of a thing
 
 
 class ObjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,9 +56,6 @@ class ObjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class Prepared:
     settings: ObjectSettings
     district: DistrictView
-    homography: Floats  # (C, 3, 3)
-    heights: F32  # (C, 10, 17)
-    planes: dict[str, SitePlane]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,10 +92,7 @@ class StaticObjects:
         self.name, self._kind, self._said, self._level = name, kind, said, level
 
     def prepare(self, settings: ObjectSettings, district: DistrictView) -> Prepared:
-        homography = homographies(district)
-        zones = District((), district.zones)
-        planes = {site: site_plane(zones, site) for site in sorted({zone.site for zone in district.zones})}
-        return Prepared(settings, district, homography, upright_heights(homography), planes)
+        return Prepared(settings, district)
 
     def initial(self, prepared: Prepared) -> State:
         cameras = len(prepared.district.cameras)
@@ -171,7 +163,7 @@ class StaticObjects:
             site=record.site,
             zone=None,
             cameras=(record.id,),
-            place=_place(prepared, camera, box),
+            place=prepared.district.ground_place(camera, box[0] + box[2] / 2.0, box[1] + box[3], _THING_M),
             onset_at_ns=onset_ns,
             observed_at_ns=observed_ns,
             value=round(max(0.0, (observed_ns - alone_ns) / 1e9), 3),
@@ -309,25 +301,13 @@ def _size_m(prepared: Prepared, camera: Ints, box: Floats) -> Floats:
     """(K,) the longer side of boxes that stand on the ground, metres; NaN where the camera is not calibrated."""
     bottom = np.clip(box[:, 1] + box[:, 3], 0.0, 1.0)
     low = np.stack([box[:, 0], bottom], axis=1)
-    across = project(prepared.homography[camera], low) - project(
-        prepared.homography[camera], np.stack([box[:, 0] + box[:, 2], bottom], axis=1)
-    )
+    homography = prepared.district.homography[camera]
+    across = project(homography, low) - project(homography, np.stack([box[:, 0] + box[:, 2], bottom], axis=1))
     column = np.clip(np.rint((box[:, 0] + box[:, 2] / 2) * 16).astype(np.int64), 0, 16)
-    upright = prepared.heights[camera, np.rint(bottom * 9).astype(np.int64), column]
+    upright = prepared.district.upright_heights[camera, np.rint(bottom * 9).astype(np.int64), column]
     high = box[:, 3] / upright * BODY_HEIGHT_M
     result: Floats = np.fmax(np.hypot(*across.T), high)
-    return np.where(np.isnan(prepared.homography[camera, 0, 0]), np.nan, result)
-
-
-def _place(prepared: Prepared, camera: int, box: Floats) -> Place:
-    """Where on the ground a box stands; the camera's own place where nobody can know."""
-    plane = prepared.planes.get(prepared.district.cameras[camera].site)
-    foot = np.array([[box[0] + box[2] / 2.0, box[1] + box[3]]])
-    ground = project(prepared.homography[camera], foot)
-    if plane is None or not np.isfinite(ground).all():
-        return prepared.district.camera_places[camera]
-    lon, lat = plane.to_lon_lat(ground)[0]
-    return Place(lon=round(float(lon), 7), lat=round(float(lat), 7), radius_m=1.0)
+    return np.where(np.isnan(homography[:, 0, 0]), np.nan, result)
 
 
 abandoned = StaticObjects("anomaly.abandoned_object", EventKind.LEFT_BEHIND, EventKind.ABANDONED_OBJECT, Level.AMBER)

@@ -48,14 +48,11 @@ from detectors.anomaly.bodies import (
     WIDEST,
     Bodies,
 )  # fmt: skip
-from detectors.anomaly.heights import homographies, upright_heights
 from detectors.detector import Condition, Moment
 from detectors.district_view import DistrictView
-from detectors.geometry.homography import Bools, Floats, Ints, project
-from detectors.geometry.plane import SitePlane, site_plane
+from detectors.geometry.homography import Bools, Ints
 from detectors.newest import NOT_YET, newest, put
-from ingest.registry.district import District
-from ingest.schema.finding import Level, Measurement, Phase, Place
+from ingest.schema.finding import Level, Measurement, Phase
 from ingest.schema.tick import F32, EventKind, EventState, ObjectClass, Tick
 
 Seconds = Annotated[float, msgspec.Meta(gt=0.0, le=3_600.0)]
@@ -83,10 +80,7 @@ class FallSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class Prepared:
     settings: FallSettings
     district: DistrictView
-    homography: Floats  # (C, 3, 3)
-    heights: F32  # (C, 10, 17)
     looked: Bools  # (C,) falls are looked for
-    planes: dict[str, SitePlane]  # of each site with zones
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,12 +112,9 @@ class Fall:
 
     def prepare(self, settings: FallSettings, district: DistrictView) -> Prepared:
         import_module("detectors.anomaly.following")  # compiled before the first tick
-        homography = homographies(district)
-        zones = District((), district.zones)
-        planes = {site: site_plane(zones, site) for site in sorted({zone.site for zone in district.zones})}
         named = set(settings.cameras)
         looked = np.array([bool({"*", each.id} & named) for each in district.cameras], np.bool_)
-        return Prepared(settings, district, homography, upright_heights(homography), looked, planes)
+        return Prepared(settings, district, looked)
 
     def initial(self, prepared: Prepared) -> State:
         cameras = len(prepared.district.cameras)
@@ -225,7 +216,7 @@ def _followed(prepared: Prepared, bodies: Bodies, aspect: F32, moment: Moment, t
         first, box, sure = _boxes(tick, now, frame, kept, shape)
         start, body, times = follow(
             bodies.start, bodies.body, bodies.at_ns, bodies.sampled_ns, bodies.grid, bodies.grid_ns, bodies.period_s,
-            prepared.heights, camera, at_ns, shape, first, box, sure, limits, settings.persons_max,
+            prepared.district.upright_heights, camera, at_ns, shape, first, box, sure, limits, settings.persons_max,
         )  # fmt: skip
         gap_s = (at_ns - bodies.sampled_ns[camera]) / 1e9
         usual = bodies.period_s[camera]
@@ -307,7 +298,7 @@ def _condition(
         site=record.site,
         zone=None,
         cameras=(record.id,),
-        place=_place(prepared, camera, box),
+        place=prepared.district.ground_place(camera, box[0] + box[2] / 2.0, box[1] + 0.75 * box[3], _BODY_M),
         onset_at_ns=onset_ns,
         observed_at_ns=observed_ns,
         value=float(len(rows)),
@@ -328,20 +319,6 @@ def _condition(
 def _confidence(sign: int, low_share: float, sure: float) -> float:
     """In [0, 1]: of the sign, and of how often and how surely a low body was found since; a rank, no probability."""
     return _SURE_OF_SIGN[sign] * (0.6 + 0.2 * low_share + 0.2 * min(max(sure, 0.0), 1.0))
-
-
-def _place(prepared: Prepared, camera: int, box: Floats) -> Place:
-    """Where on the ground a box stands; the camera's own place where nobody can know."""
-    record, homography = prepared.district.cameras[camera], prepared.homography[camera]
-    plane = prepared.planes.get(record.site)
-    if plane is None or np.isnan(homography[0, 0]):
-        return prepared.district.camera_places[camera]
-    foot = np.array([[box[0] + box[2] / 2.0, box[1] + 0.75 * box[3]]])
-    ground = project(homography, foot)
-    if not np.isfinite(ground).all():
-        return prepared.district.camera_places[camera]
-    lon, lat = plane.to_lon_lat(ground)[0]
-    return Place(lon=round(float(lon), 7), lat=round(float(lat), 7), radius_m=_BODY_M)
 
 
 detector = Fall()

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import shapely
 
-from detectors.anomaly.heights import homographies, upright_heights
 from detectors.crowd.counting import Outlines, outlines, pairs, persons_in_views, standing
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Bools, Floats, Ints
@@ -37,7 +36,7 @@ def ground(district: DistrictView, margin_sd: float) -> Ground:
         view if view.homography is None else replace(view, seen=_drawn_in(view.seen, margin_sd * view.noise_m))
         for view in district.views
     )
-    return Ground(district, outlines(replace(district, views=views)), upright_heights(homographies(district)))
+    return Ground(district, outlines(replace(district, views=views)), district.upright_heights)
 
 
 def objects_in_views(

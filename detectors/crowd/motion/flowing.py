@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.crowd.measures.flow_field import Lens, flow_in_views, lens
+from detectors.crowd.measures.flow_field import Lens, flow_in_views
 from detectors.district_view import DistrictView
 from detectors.geometry.homography import Floats, Ints
 from detectors.newest import NOT_YET, newest
@@ -52,11 +52,6 @@ class ZoneFlow:
 def no_flows(views: int) -> Flows:
     """Nothing read yet."""
     return Flows(np.full(views, NOT_YET, np.int64), np.zeros((views, _SUMS), np.float32))
-
-
-def through_views(district: DistrictView) -> Lens:
-    """Made once for a partition."""
-    return lens(district)
 
 
 def flowed(

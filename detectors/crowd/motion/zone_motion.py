@@ -17,7 +17,7 @@ import numpy as np
 
 from detectors import columns
 from detectors.crowd.counting import outlines
-from detectors.crowd.measures.flow_field import Lens
+from detectors.crowd.measures.flow_field import Lens, lens
 from detectors.crowd.motion import flowing, linking, tracks, view_motion
 from detectors.crowd.motion.exits import watched_exits
 from detectors.crowd.motion.view_motion import COLUMNS
@@ -159,7 +159,7 @@ def prepare(district: DistrictView, confidence_min: float) -> Prepared:
         exit_start=watched.start,
         exits=watched.line,
         exits_seen=watched.all_of_zone,
-        through=flowing.through_views(district),
+        through=lens(district),
     )
 
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.crowd.measures.flow_field import SLOWED, flow_in_views
-from detectors.crowd.motion import flowing
+from detectors.crowd.measures.flow_field import SLOWED, flow_in_views, lens
 from detectors.crowd.motion.zone_motion import restore, save
 from detectors.district_view import district_view
 from ingest.cameras.signals import HEIGHT, WIDTH, SignalReader, SignalSettings
@@ -125,13 +124,13 @@ def test_two_cameras_on_one_zone_say_what_one_says():
 
 def test_a_view_without_a_calibration_has_no_flow():
     view = district_view(district_of([camera()], [zone(cameras=("gate-7",))]), 0)
-    assert not flowing.through_views(view).person_share.any()
+    assert not lens(view).person_share.any()
 
 
 @pytest.mark.parametrize("px_s", [10.0, 20.0])
 def test_figures_in_pictures_go_about_as_fast_as_the_flow_says(px_s):
     view = district_view(district_of([camera(calibrated=True)], [zone(side_m=30.0)]), 0)
-    through, row = flowing.through_views(view), np.zeros(1, np.int64)
+    through, row = lens(view), np.zeros(1, np.int64)
     east_m_s = px_s / WIDTH * REACH_M
     found = []
     for seen in figures(seed=7, px_s=px_s, persons=25):

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.district_view import DistrictView
 from detectors.geometry.homography import Floats
 from detectors.geometry.upright import upright
 from ingest.schema.tick import F32, GRID_COLUMNS, GRID_ROWS
-
-
-def homographies(district: DistrictView) -> Floats:
-    """(C, 3, 3) from the picture to the metres of the site's plane; NaN for a camera that is not calibrated."""
-    result = np.full((len(district.cameras), 3, 3), np.nan)
-    for camera, view in zip(district.view_camera, district.views, strict=True):  # once for a district
-        if view.homography is not None:
-            result[camera] = view.homography
-    return result
 
 
 def upright_heights(homography: Floats) -> F32:
