@@ -7,12 +7,13 @@ The bytes are canonical: equal states of one district are equal bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
+from detectors.geometry.homography import Bools, Ints
 from ingest.errors import RecordError
 
 Columns = TypeVar("Columns")
@@ -61,9 +62,9 @@ def restore(keys: Sequence[str], blank: Columns, snapshot: bytes) -> Columns:
             mend="The stage starts afresh.",
         ) from error
     row_of = {key: row for row, key in enumerate(saved.keys)}
-    kept = [(new, row_of[key]) for new, key in enumerate(keys) if key in row_of]
-    new_rows = np.array([new for new, _ in kept], np.int64)
-    old_rows = np.array([old for _, old in kept], np.int64)
+    both = [(new, row_of[key]) for new, key in enumerate(keys) if key in row_of]
+    new_rows = np.array([new for new, _ in both], np.int64)
+    old_rows = np.array([old for _, old in both], np.int64)
     columns = {}
     for each in fields(blank):  # type: ignore[arg-type]
         column = getattr(blank, each.name).copy()
@@ -72,6 +73,33 @@ def restore(keys: Sequence[str], blank: Columns, snapshot: bytes) -> Columns:
             column[new_rows] = values[old_rows]
         columns[each.name] = column
     return type(blank)(**columns)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """Of ragged rows that were saved by key, those of the keys that are still there."""
+
+    known: Bools  # (N,) keys of now that were saved
+    old: Ints  # (K,) where each known one was then
+    start: Ints  # (N + 1,) rows of key n are now `start[n]:start[n + 1]`; none for one that was not saved
+    row: Ints  # (start[N],) where each of them was then
+
+
+def kept(keys: Sequence[str], saved_keys: Sequence[str], start: Ints) -> Kept:
+    """
+    Args:
+        keys: (N,) of now.
+        saved_keys: (S,) of then.
+        start: (S + 1,) rows of saved key s were `start[s]:start[s + 1]`.
+    """
+    row_of = {key: row for row, key in enumerate(saved_keys)}
+    old = np.array([row_of.get(key, -1) for key in keys], np.int64)
+    known = old >= 0
+    length = np.zeros(len(keys), np.int64)
+    length[known] = np.diff(start)[old[known]]
+    to_start = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+    row = np.repeat(np.where(known, start[old], 0) - to_start[:-1], length) + np.arange(to_start[-1])
+    return Kept(known, old[known], to_start, row)
 
 
 def parts(snapshot: bytes, count: int) -> list[bytes]:

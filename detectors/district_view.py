@@ -129,13 +129,6 @@ def district_view(
     )
 
 
-def zones_of_cameras(district: DistrictView) -> Bools:
-    """(C, Z) whether a camera sees a zone."""
-    sees = np.zeros((len(district.cameras), len(district.zones)), np.bool_)
-    sees[district.view_camera, district.view_zone] = True
-    return sees
-
-
 def _around(plane: SitePlane, ring: Floats) -> Place:
     """The circle around a ring (V, 2) in metres: its box's middle, and the way to the farthest corner."""
     middle = (ring.min(axis=0) + ring.max(axis=0)) / 2.0

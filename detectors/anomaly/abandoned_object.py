@@ -36,7 +36,6 @@ Seconds = Annotated[float, msgspec.Meta(gt=0.0, le=86_400.0)]
 Metres = Annotated[float, msgspec.Meta(gt=0.0, le=20.0)]
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
-_KNOWN = (EventState.ON, EventState.OFF)
 _OWN = 0.3  # share of the box of a person that is the object itself
 _THING_M = 1.0  # radius of the place of a thing
 

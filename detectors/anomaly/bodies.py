@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from detectors import columns
 from detectors.geometry.homography import Floats, Ints
 from detectors.newest import NOT_YET
 from ingest.errors import RecordError
@@ -126,19 +127,14 @@ def restore(cameras: tuple[str, ...], snapshot: bytes) -> Bodies:
             "snapshot of the bodies", expected="bodies of each camera", got=str(error)[:200],
             mend="The stage starts afresh.",
         ) from error  # fmt: skip
-    row_of = {camera: row for row, camera in enumerate(saved.cameras)}
-    blank = nobody(len(cameras))
-    old = np.array([row_of.get(camera, -1) for camera in cameras], np.int64)
-    known = old >= 0
+    kept, blank = columns.kept(cameras, saved.cameras, start), nobody(len(cameras))
     for column, values in (
         (blank.sampled_ns, np.array(saved.sampled_ns, np.int64)),
         (blank.period_s, period_s),
         (blank.grid, grid),
         (blank.grid_ns, np.array(saved.grid_ns, np.int64)),
     ):
-        column[known] = values[old[known]]
-    length = np.zeros(len(cameras), np.int64)
-    length[known] = np.diff(start)[old[known]]
-    to_start = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    rows = np.repeat(np.where(known, start[old], 0) - to_start[:-1], length) + np.arange(to_start[-1])
-    return Bodies(to_start, body[rows], at_ns[rows], blank.sampled_ns, blank.period_s, blank.grid, blank.grid_ns)
+        column[kept.known] = values[kept.old]
+    return Bodies(
+        kept.start, body[kept.row], at_ns[kept.row], blank.sampled_ns, blank.period_s, blank.grid, blank.grid_ns
+    )

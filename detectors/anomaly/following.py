@@ -82,11 +82,6 @@ ROWS_1D = types.Array(types.float32, 1, "C", readonly=True)
 TIMES_2D = types.Array(types.int64, 2, "C", readonly=True)
 GRID_3D = types.Array(types.uint8, 3, "C", readonly=True)
 TABLE_3D = types.Array(types.float32, 3, "C", readonly=True)
-WRITTEN_ROW = types.Array(types.float32, 1, "C")
-WRITTEN_TIMES = types.Array(types.int64, 1, "C")
-GRID_2D = types.Array(types.uint8, 2, "C", readonly=True)
-TABLE_2D = types.Array(types.float32, 2, "C", readonly=True)
-ROW_ANY = types.Array(types.float32, 1, "A", readonly=True)
 
 
 @compiled(

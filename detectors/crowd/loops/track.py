@@ -6,7 +6,8 @@ import numpy as np
 from numba import types
 
 from detectors.crowd.loops.compiled import INTS, compiled
-from detectors.crowd.motion.tracks import ABSENT, I16, I32, MEMORY_S, RUN_M_S_MAX, SLOTS
+from detectors.crowd.measures.velocity import RUN_M_S_MAX
+from detectors.crowd.motion.tracks import ABSENT, I16, I32, MEMORY_S, SLOTS
 from detectors.geometry.homography import Ints
 from detectors.newest import NOT_YET
 

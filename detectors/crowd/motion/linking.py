@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from detectors import columns
 from detectors.crowd.motion.tracks import I16, I32
 from detectors.geometry.homography import Ints
 from detectors.newest import NOT_YET
@@ -114,14 +115,7 @@ def restore(cameras: tuple[str, ...], snapshot: bytes) -> Untracked:
             "snapshot of the untracked", expected="persons of each camera", got=str(error)[:200],
             mend="The stage starts afresh.",
         ) from error  # fmt: skip
-    row_of = {camera: row for row, camera in enumerate(saved.cameras)}
-    blank = none_untracked(len(cameras))
-    old = np.array([row_of.get(camera, -1) for camera in cameras], np.int64)
-    known = old >= 0
-    blank.seen_ns[known] = np.array(saved.seen_ns, np.int64)[old[known]]
-    blank.next_id[known] = np.array(saved.next_id, np.int32)[old[known]]
-    length = np.zeros(len(cameras), np.int64)
-    length[known] = np.diff(start)[old[known]]
-    to_start = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    rows = np.repeat(np.where(known, start[old], 0) - to_start[:-1], length) + np.arange(to_start[-1])
-    return Untracked(to_start, id[rows], place_cm[rows], blank.seen_ns, blank.next_id)
+    kept, blank = columns.kept(cameras, saved.cameras, start), none_untracked(len(cameras))
+    blank.seen_ns[kept.known] = np.array(saved.seen_ns, np.int64)[kept.old]
+    blank.next_id[kept.known] = np.array(saved.next_id, np.int32)[kept.old]
+    return Untracked(kept.start, id[kept.row], place_cm[kept.row], blank.seen_ns, blank.next_id)

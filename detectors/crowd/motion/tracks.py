@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from detectors.crowd.measures.velocity import RUN_M_S_MAX as RUN_M_S_MAX  # who seems faster is somebody else
+from detectors import columns
 from detectors.geometry.homography import Floats, Ints
 from detectors.newest import NOT_YET
 from ingest.errors import RecordError
@@ -133,16 +133,9 @@ def restore(cameras: tuple[str, ...], snapshot: bytes) -> Tracks:
             "snapshot of the tracks", expected="tracks of each camera", got=str(error)[:200],
             mend="The stage starts afresh.",
         ) from error  # fmt: skip
-    row_of = {camera: row for row, camera in enumerate(saved.cameras)}
-    blank = no_tracks(len(cameras))
-    old = np.array([row_of.get(camera, -1) for camera in cameras], np.int64)
-    known = old >= 0
-    blank.sampled_ns[known] = sampled_ns[old[known]]
-    length = np.zeros(len(cameras), np.int64)
-    length[known] = np.diff(start)[old[known]]
-    to_start = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    rows = np.repeat(np.where(known, start[old], 0) - to_start[:-1], length) + np.arange(to_start[-1])
-    return Tracks(to_start, id[rows], place_cm[rows], blank.sampled_ns)
+    kept, blank = columns.kept(cameras, saved.cameras, start), no_tracks(len(cameras))
+    blank.sampled_ns[kept.known] = sampled_ns[kept.old]
+    return Tracks(kept.start, id[kept.row], place_cm[kept.row], blank.sampled_ns)
 
 
 def is_same(a: Tracks, b: Tracks) -> bool:
