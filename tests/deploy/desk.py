@@ -25,6 +25,7 @@ from ingest.metrics import Metrics
 from ingest.registry.district import Camera, Zone, ZoneClass, district_of
 from tests.correlator.cases import SQUARE
 from tests.correlator.watch import Watch
+from tests.support.waiting import until
 
 LIFETIME_S = 1e6
 KEPT_S = 3_600.0
@@ -91,11 +92,16 @@ class DeskServer:
             target=serve, args=(app(desk, ("127.0.0.1",)), "127.0.0.1", self.port, self._stop), daemon=True
         )
         self._thread.start()
+        until(self._listens, "the API listens")
 
     def stop(self) -> None:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=20)
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def close(self) -> None:
         self.stop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from deploy.http.answers import BODY_BYTES_MAX
 from ingest.schema.finding import Level, Phase
 from tests.correlator.cases import SQUARE, east_of, finding
 from tests.deploy.desk import DeskServer
-from tests.support.waiting import until
 
 OURS = {"x-drumtower-request": "1"}
 
@@ -26,12 +24,6 @@ def desk(tmp_path: Path) -> Iterator[DeskServer]:
     desk = DeskServer(tmp_path)
     desk.show("normal", 40)
     desk.start()
-
-    def listens() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", desk.port)) == 0
-
-    until(listens, "the API listens")
     yield desk
     desk.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,12 +38,6 @@ def desk(tmp_path: Path, bus: EmbeddedBus) -> Iterator[DeskServer]:
     desk = DeskServer(tmp_path)
     desk.bus = bus
     desk.start()
-
-    def listens() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", desk.port)) == 0
-
-    until(listens, "the API listens")
     yield desk
     desk.close()
 

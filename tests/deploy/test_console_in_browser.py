@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,19 +28,9 @@ CONNECTION = "[data-testid=connection]"
 def desk(tmp_path: Path) -> Iterator[DeskServer]:
     desk = DeskServer(tmp_path)
     desk.show("normal", 40)
-    start(desk)
+    desk.start()
     yield desk
     desk.close()
-
-
-def start(desk: DeskServer) -> None:
-    desk.start()
-
-    def listens() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", desk.port)) == 0
-
-    until(listens, "the API listens")
 
 
 @pytest.fixture
@@ -104,7 +93,7 @@ def test_a_screen_that_hears_nothing_says_that_it_is_not_live_and_catches_up(pag
     page.wait_for_selector(f"{CONNECTION}[data-state=lost]")
     assert "what you see is NOT live" in page.inner_text("[data-testid=lost-banner]")
     desk.watch.play(finding("a", level=Level.CRITICAL))
-    start(desk)
+    desk.start()
     page.clock.fast_forward(5_000)  # longer than any pause between two attempts
     page.wait_for_selector(f"{ROW}[data-level=critical]")
     page.wait_for_selector(f"{CONNECTION}[data-state=live]")

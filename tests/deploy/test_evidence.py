@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from ingest.evidence import EvidenceSettings, reference_of
 from ingest.schema.finding import Level
 from tests.correlator.cases import at_ns, finding
 from tests.deploy.desk import KEPT_S, DeskServer
-from tests.support.waiting import until
 
 PICTURES = EvidenceSettings()
 NAME = reference_of(PICTURES, "gate-7", at_ns(0))
@@ -26,12 +24,6 @@ JPEG = b"\xff\xd8\xff covered"
 def desk(tmp_path: Path) -> Iterator[DeskServer]:
     desk = DeskServer(tmp_path)
     desk.start()
-
-    def listens() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", desk.port)) == 0
-
-    until(listens, "the API listens")
     yield desk
     desk.close()
 

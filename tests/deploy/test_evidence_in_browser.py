@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ from ingest.evidence import EvidenceSettings, reference_of
 from ingest.schema.finding import Finding, Level, Phase
 from tests.correlator.cases import at_ns, finding
 from tests.deploy.desk import DeskServer
-from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -35,12 +33,6 @@ def desk(tmp_path: Path) -> Iterator[DeskServer]:
     desk = DeskServer(tmp_path)
     desk.show("normal", 40)
     desk.start()
-
-    def listens() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", desk.port)) == 0
-
-    until(listens, "the API listens")
     yield desk
     desk.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,19 +15,12 @@ from ingest.clock import utc
 from ingest.schema.finding import Phase
 from tests.correlator.cases import at_ns, finding
 from tests.deploy.desk import DeskServer
-from tests.support.waiting import until
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[DeskServer]:
     opened = DeskServer(tmp_path)
     opened.start()
-
-    def listens() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", opened.port)) == 0
-
-    until(listens, "the API listens")
     yield opened
     opened.close()
 
