@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from deploy.cli_options import load, settings_options
+from deploy.cli_options import opened_book, settings_options
 from ingest.clock import utc
 
 
@@ -23,14 +23,10 @@ def verify(settings_path: Path | None, data: Path | None) -> None:
 
     Example:  drumtower audit verify
     """
-    from deploy.parts import open_book
     from ingest.errors import StoreError
 
-    casebook = open_book(load(settings_path, data))
-    try:
+    with opened_book(settings_path, data) as casebook:
         whole, wrong = casebook.verify_audit()
-    finally:
-        casebook.close()
     if not whole:
         raise StoreError(
             f"audit: row {wrong}",
@@ -54,17 +50,12 @@ def show(
 
     Example:  drumtower audit show --of 4f1c --limit 20
     """
-    from deploy.parts import open_book
-
-    casebook = open_book(load(settings_path, data))
-    try:
+    with opened_book(settings_path, data) as casebook:
         rows = (
             casebook.audit_after(after, limit)
             if of_text is None
             else [row for row in casebook.audit_of(of_text) if row.number > after][:limit]
         )
-    finally:
-        casebook.close()
     for row in rows:
         if as_json:
             click.echo(msgspec.json.encode(row).decode())

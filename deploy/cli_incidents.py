@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from deploy.cli_options import load, settings_options
+from deploy.cli_options import load, opened_book, settings_options
 from ingest.clock import NS_PER_S, SystemClock, utc
 
 _desk = click.option("--desk", default="command", show_default=True, help="Who acts; it is written into the audit.")
@@ -27,13 +27,8 @@ def hold_incident(incident: str, reason: str, desk: str, settings_path: Path | N
 
     Example:  drumtower incidents hold 4f1c... --reason "request 12/26 of the prosecutor"
     """
-    from deploy.parts import open_book
-
-    casebook = open_book(load(settings_path, data))
-    try:
+    with opened_book(settings_path, data) as casebook:
         hold = casebook.hold(incident, actor=desk, reason=reason, at_ns=SystemClock().now_ns())
-    finally:
-        casebook.close()
     click.echo(f"{hold.incident} is held since {utc(hold.at_ns):%Y-%m-%d %H:%M:%S} UTC by {hold.actor}: {hold.reason}")
 
 
@@ -47,13 +42,8 @@ def release_incident(incident: str, reason: str, desk: str, settings_path: Path 
 
     Example:  drumtower incidents release 4f1c... --reason "the case is closed"
     """
-    from deploy.parts import open_book
-
-    casebook = open_book(load(settings_path, data))
-    try:
+    with opened_book(settings_path, data) as casebook:
         casebook.release(incident, actor=desk, reason=reason, at_ns=SystemClock().now_ns())
-    finally:
-        casebook.close()
     click.echo(f"{incident} is not held.")
 
 
@@ -64,14 +54,9 @@ def held_incidents(settings_path: Path | None, data: Path | None) -> None:
 
     Example:  drumtower incidents held
     """
-    from deploy.parts import open_book
-
-    casebook = open_book(load(settings_path, data))
-    try:
+    with opened_book(settings_path, data) as casebook:
         for hold in casebook.holds():
             click.echo(f"{hold.incident}\t{utc(hold.at_ns):%Y-%m-%dT%H:%M:%SZ}\t{hold.actor}\t{hold.reason}")
-    finally:
-        casebook.close()
 
 
 @incidents.command("export")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,3 +35,15 @@ def load(settings_path: Path | None, data: Path | None, port: int | None = None)
     if port is not None:
         settings = msgspec.structs.replace(settings, http=msgspec.structs.replace(settings.http, port=port))
     return settings
+
+
+@contextmanager
+def opened_book(settings_path: Path | None, data: Path | None) -> Iterator[Any]:
+    """The casebook that the settings name, open for as long as the block."""
+    from deploy.parts import open_book
+
+    casebook = open_book(load(settings_path, data))
+    try:
+        yield casebook
+    finally:
+        casebook.close()

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from deploy.cli_options import load, settings_options
+from deploy.cli_options import load, opened_book, settings_options
 from ingest.clock import SystemClock
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -58,9 +58,8 @@ def silences_list(with_old: bool, as_json: bool, settings_path: Path | None, dat
     Example:  drumtower silences list
     """
     now_ns = SystemClock().now_ns()
-    book = _book(settings_path, data)
-    found = book.silences(0 if with_old else now_ns, now_ns)
-    book.close()
+    with opened_book(settings_path, data) as book:
+        found = book.silences(0 if with_old else now_ns, now_ns)
     if as_json:
         click.echo(msgspec.json.encode(found))
         return
@@ -81,9 +80,8 @@ def silences_preview(settings_path: Path | None, data: Path | None, as_json: boo
 
     Example:  drumtower silences preview --from 2026-12-05T14:00 --to 2026-12-05T20:00 --reason fair --author desk-1
     """
-    book = _book(settings_path, data)
-    seen = book.preview_silence(_silence(settings_path, data, said), SystemClock().now_ns())
-    book.close()
+    with opened_book(settings_path, data) as book:
+        seen = book.preview_silence(_silence(settings_path, data, said), SystemClock().now_ns())
     if as_json:
         click.echo(msgspec.json.encode(seen))
         return
@@ -101,9 +99,8 @@ def silences_add(settings_path: Path | None, data: Path | None, as_json: bool, *
 
     Example:  drumtower silences add --from 2026-12-05T14:00 --to 2026-12-05T20:00 --reason market --author desk-1
     """
-    book = _book(settings_path, data)
-    made = book.put_silence(_silence(settings_path, data, said), SystemClock().now_ns())
-    book.close()
+    with opened_book(settings_path, data) as book:
+        made = book.put_silence(_silence(settings_path, data, said), SystemClock().now_ns())
     click.echo(msgspec.json.encode(made) if as_json else made.id)
 
 
@@ -117,17 +114,10 @@ def silences_end(silence: str, author: str, settings_path: Path | None, data: Pa
     Example:  drumtower silences end 1f0c6a5be21d --author desk-1
     """
     now_ns = SystemClock().now_ns()
-    book = _book(settings_path, data)
-    named = [one.silence.id for one in book.silences(0, now_ns) if one.silence.id.startswith(silence)]
-    book.end_silence(named[0] if len(named) == 1 else silence, author, now_ns)
-    book.close()
+    with opened_book(settings_path, data) as book:
+        named = [one.silence.id for one in book.silences(0, now_ns) if one.silence.id.startswith(silence)]
+        book.end_silence(named[0] if len(named) == 1 else silence, author, now_ns)
     click.echo("Ended.", err=True)
-
-
-def _book(settings_path: Path | None, data: Path | None) -> Any:
-    from deploy.parts import open_book
-
-    return open_book(load(settings_path, data))
 
 
 def _silence(settings_path: Path | None, data: Path | None, said: dict[str, Any]) -> Any:
