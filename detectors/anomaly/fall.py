@@ -111,9 +111,10 @@ class Fall:
     settings = FallSettings
 
     def prepare(self, settings: FallSettings, district: DistrictView) -> Prepared:
-        import_module("detectors.anomaly.following")  # compiled before the first tick
         named = set(settings.cameras)
         looked = np.array([bool({"*", each.id} & named) for each in district.cameras], np.bool_)
+        if looked.any():
+            import_module("detectors.anomaly.following")  # compiled before the first tick
         return Prepared(settings, district, looked)
 
     def initial(self, prepared: Prepared) -> State:
